@@ -1,0 +1,52 @@
+// Topology: what can be known of a directed graph in linear time, without recursion.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace edgewise {
+
+using Index = std::int32_t;  // nodes and edges both fit: 2^31 - 1 edges are 8 GiB of float32 weights
+
+// Groups the numbers 0..n_items-1 by key: those with key k, in rising order, are
+// item[start[k]] .. item[start[k + 1] - 1]. start holds n_keys + 1 entries.
+inline void group_by(const Index* key, Index n_items, Index n_keys, Index* start, Index* item) {
+    for (Index k = 0; k <= n_keys; ++k) start[k] = 0;
+    for (Index e = 0; e < n_items; ++e) ++start[key[e] + 1];
+    for (Index k = 0; k < n_keys; ++k) start[k + 1] += start[k];
+    std::vector<Index> next(start, start + n_keys);
+    for (Index e = 0; e < n_items; ++e) item[next[key[e]]++] = e;
+}
+
+// level[j] = number of arcs on the longest path that ends in j (Kahn 1962, breadth first).
+// Returns how many nodes got a level: all of them exactly when the graph has no cycle;
+// a node on a cycle, or behind one, keeps -1.
+inline Index longest_path_levels(Index n_nodes, const Index* tail, const Index* head, Index n_edges,
+                                 Index* level) {
+    std::vector<Index> start(static_cast<std::size_t>(n_nodes) + 1);
+    std::vector<Index> out_edge(static_cast<std::size_t>(n_edges));
+    group_by(tail, n_edges, n_nodes, start.data(), out_edge.data());
+
+    std::vector<Index> waiting(static_cast<std::size_t>(n_nodes), 0);
+    for (Index e = 0; e < n_edges; ++e) ++waiting[head[e]];
+
+    std::vector<Index> queue;
+    queue.reserve(static_cast<std::size_t>(n_nodes));
+    std::vector<Index> longest(static_cast<std::size_t>(n_nodes), 0);
+    for (Index j = 0; j < n_nodes; ++j) {
+        level[j] = -1;
+        if (waiting[j] == 0) queue.push_back(j);
+    }
+    for (std::size_t next = 0; next < queue.size(); ++next) {
+        const Index i = queue[next];
+        level[i] = longest[i];
+        for (Index a = start[i]; a < start[i + 1]; ++a) {
+            const Index j = head[out_edge[a]];
+            if (longest[j] < longest[i] + 1) longest[j] = longest[i] + 1;
+            if (--waiting[j] == 0) queue.push_back(j);
+        }
+    }
+    return static_cast<Index>(queue.size());
+}
+
+}  // namespace edgewise
