@@ -74,15 +74,13 @@ def _elu(s: FloatArray) -> FloatArray:
 def _gelu(s: FloatArray) -> FloatArray:
     from scipy.special import erfc  # at first use: it would be a third of the import time
 
-    result: FloatArray = 0.5 * s * erfc(-s * math.sqrt(0.5))  # erfc keeps the left tail that 1 + erf loses
-    return result
+    return 0.5 * s * erfc(-s * math.sqrt(0.5))  # erfc keeps the left tail that 1 + erf loses
 
 
 def _gelu_gate(s: FloatArray, y: FloatArray) -> FloatArray:
     from scipy.special import ndtr
 
-    result: FloatArray = ndtr(s) + s * np.exp(-0.5 * s * s) / math.sqrt(2 * math.pi)
-    return result
+    return ndtr(s) + s * np.exp(-0.5 * s * s) / math.sqrt(2 * math.pi)
 
 
 def _silu_gate(s: FloatArray, y: FloatArray) -> FloatArray:

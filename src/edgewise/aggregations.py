@@ -73,8 +73,7 @@ def _first_largest(keys: FloatArray, start: Starts) -> NDArray[np.intp]:
     largest = np.repeat(np.maximum.reduceat(keys, start, axis=0), _counts(keys, start), axis=0)
     rows = np.arange(len(keys))[:, None]
     candidates = np.where((keys == largest) | np.isnan(keys), rows, len(keys))
-    result: NDArray[np.intp] = np.minimum.reduceat(candidates, start, axis=0)
-    return result
+    return np.minimum.reduceat(candidates, start, axis=0)
 
 
 def _selecting(name: str, key: Callable[[FloatArray], FloatArray]) -> Aggregation:

@@ -5,6 +5,7 @@
 #include <limits>
 #include <memory>
 #include <stdexcept>
+#include <string>
 
 #include "topology.hpp"
 
@@ -63,6 +64,25 @@ nb::tuple longest_path_levels(std::size_t n_nodes, IndexIn tail, IndexIn head) {
     return nb::make_tuple(own(std::move(level), n_nodes), reached);
 }
 
+IndexOut longest_path_to(IndexIn order, IndexIn out_start, IndexIn out_edge, IndexIn head,
+                         nb::ndarray<const bool, nb::ndim<1>, nb::c_contig, nb::device::cpu> is_target) {
+    const std::size_t n_nodes = order.size();
+    const Index n = checked_size(n_nodes, "nodes");
+    if (out_start.size() != n_nodes + 1 || is_target.size() != n_nodes || out_edge.size() != head.size())
+        throw std::invalid_argument("the plan's arrays differ in length");
+    check_range(order, n_nodes, "order");
+    check_range(head, n_nodes, "head");
+    check_range(out_edge, head.size(), "out_edge");
+    check_range(out_start, head.size() + 1, "out_start");
+    std::unique_ptr<Index[]> depth(new Index[n_nodes]());
+    {
+        nb::gil_scoped_release release;
+        edgewise::longest_path_to(n, order.data(), out_start.data(), out_edge.data(), head.data(), is_target.data(),
+                                  depth.get());
+    }
+    return own(std::move(depth), n_nodes);
+}
+
 }  // namespace
 
 NB_MODULE(_core, module) {
@@ -72,4 +92,7 @@ NB_MODULE(_core, module) {
     module.def("longest_path_levels", &longest_path_levels, nb::arg("n_nodes"), nb::arg("tail").noconvert(),
                nb::arg("head").noconvert(),
                "(level, reached): level[j] = arcs on the longest path ending in j, -1 on or behind a cycle.");
+    module.def("longest_path_to", &longest_path_to, nb::arg("order").noconvert(), nb::arg("out_start").noconvert(),
+               nb::arg("out_edge").noconvert(), nb::arg("head").noconvert(), nb::arg("is_target").noconvert(),
+               "depth[i] = arcs on the longest path from i to a target, -1 if it reaches none.");
 }

@@ -49,4 +49,19 @@ inline Index longest_path_levels(Index n_nodes, const Index* tail, const Index* 
     return static_cast<Index>(queue.size());
 }
 
+// depth[i] = number of arcs on the longest path from i to a target, -1 if i reaches none.
+// order lists the nodes so that every arc points forward; out_edge[out_start[p]..] leave the node at position p.
+inline void longest_path_to(Index n_nodes, const Index* order, const Index* out_start, const Index* out_edge,
+                            const Index* head, const bool* is_target, Index* depth) {
+    for (Index p = n_nodes - 1; p >= 0; --p) {
+        const Index i = order[p];
+        Index longest = is_target[i] ? 0 : -1;
+        for (Index a = out_start[p]; a < out_start[p + 1]; ++a) {
+            const Index onward = depth[head[out_edge[a]]];
+            if (onward >= 0 && onward + 1 > longest) longest = onward + 1;
+        }
+        depth[i] = longest;
+    }
+}
+
 }  // namespace edgewise

@@ -1,0 +1,615 @@
+"""Network: the structure and the parameters of a directed acyclic graph of neurons, validated once at the door."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from edgewise import _core, activations, aggregations, engine, losses, samples
+from edgewise.arrays import FloatArray, IntArray
+from edgewise.errors import DataError, GraphError
+from edgewise.objective import LossTarget, NodeTargets, Objective
+from edgewise.plan import CycleFound, Plan, find_cycle, make_plan
+from edgewise.results import BackwardPass, ForwardPass
+
+if TYPE_CHECKING:
+    from edgewise.transform import Decoupled
+
+Node = int | str
+MAX_EDGES = 2**31 - 2
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One level of a layerwise network and the full matrix of weights into it."""
+
+    weight: FloatArray
+    """(n_out, n_in) writable view of `Network.weight`: row j holds the weights into neuron j."""
+    bias: FloatArray
+    """(n_out,) writable view of `Network.bias`."""
+    nodes: IntArray
+    """(n_out,) node indices."""
+    tails: IntArray
+    """(n_in,) node indices of the level before."""
+    activation: str | tuple[str, ...]
+    """One name, or one per neuron where they differ."""
+
+
+class Network:
+    """A feed-forward network: any directed acyclic graph of neurons, y_j = Φ_j(b_j + r_j·agg_j{w_ij·y_i}).
+
+    Parameters
+    ----------
+    tail, head : (E,) node indices (or names, if `names` is given); edge e goes from tail[e] to head[e]. Parallel
+        edges are allowed and known by their index; cycles and self-loops are not.
+    weight : (E,) or one number.
+    bias, response : (N,) or one number. Ignored at inputs.
+    activation, aggregation : one name, or one per node. Ignored at inputs. See `edgewise.activations.names()`.
+    inputs, outputs : node indices or names, in the order in which x and the output list them. None: the nodes
+        without in-arcs, and those without out-arcs. Outputs may feed further nodes.
+    names : N distinct str; None names each node by its index.
+    tie : (E,) parameter index of each edge: edges with the same index share one weight, and each of them is given
+        the gradient of that shared weight, the sum over its edges.
+    dtype : "float64" or "float32", of all parameters and results.
+
+    The number of nodes is the length of `names` or of any other per-node argument, else one more than the largest
+    index. The structure is frozen; `weight`, `bias` and `response` are writable arrays in the caller's order.
+
+    Raises GraphError if it cannot be: a cycle (which is named), a self-loop, an unknown or duplicate name, an edge
+    into an input, a parameter that is not finite, lengths that disagree.
+    """
+
+    def __init__(
+        self,
+        tail: ArrayLike,
+        head: ArrayLike,
+        weight: ArrayLike,
+        bias: ArrayLike = 0.0,
+        activation: str | Sequence[str] = "relu",
+        aggregation: str | Sequence[str] = "sum",
+        response: ArrayLike = 1.0,
+        inputs: Sequence[Node] | NDArray[Any] | None = None,
+        outputs: Sequence[Node] | NDArray[Any] | None = None,
+        names: Sequence[str] | None = None,
+        tie: ArrayLike | None = None,
+        dtype: DTypeLike = "float64",
+    ) -> None:
+        self._dtype = _float_dtype(dtype)
+        self._given_names = _check_names(names)
+        self.tail = self._node_array(tail, "tail")
+        self.head = self._node_array(head, "head")
+        if len(self.tail) != len(self.head):
+            raise GraphError(f"tail has {len(self.tail)} entries, head {len(self.head)}; each edge needs one of each")
+        if len(self.tail) > MAX_EDGES:
+            raise GraphError(f"{len(self.tail)} edges; at most {MAX_EDGES} fit")
+        given_inputs = None if inputs is None else self._node_array(inputs, "inputs")
+        given_outputs = None if outputs is None else self._node_array(outputs, "outputs")
+        self.n_nodes: int = self._count_nodes(
+            (self.tail, self.head, given_inputs, given_outputs),
+            {"bias": bias, "response": response, "activation": activation, "aggregation": aggregation},
+        )
+        self._check_arcs()
+        self.plan: Plan = self._make_plan()
+        self.inputs = self._ends(given_inputs, self.head, "inputs")
+        self.outputs = self._ends(given_outputs, self.tail, "outputs")
+        self.is_input: NDArray[np.bool_] = np.zeros(self.n_nodes, np.bool_)
+        self.is_input[self.inputs] = True
+        fed = np.flatnonzero(self.is_input[self.head])
+        if len(fed):
+            e = int(fed[0])
+            raise GraphError(
+                f"edge {e} ({self.label(self.tail[e])} -> {self.label(self.head[e])}) goes into the input "
+                f"{self.label(self.head[e])}; remove the edge, or take the node off the inputs"
+            )
+        self.activation_names, self.activation_code = self._codes(activation, "activation", activations.get)
+        self.aggregation_names, self.aggregation_code = self._codes(aggregation, "aggregation", aggregations.get)
+        self.tie = self._check_tie(tie)
+        self._weight = self._parameters(weight, len(self.tail), "weight", "edge")
+        self._bias = self._parameters(bias, self.n_nodes, "bias", "node")
+        self._response = self._parameters(response, self.n_nodes, "response", "node")
+        self._check_tied_weights()
+        for array in (self.tail, self.head, self.inputs, self.outputs, self.is_input, self.activation_code):
+            array.flags.writeable = False
+
+    # ---- validation ----
+
+    def _node_array(self, given: Any, what: str) -> IntArray:
+        """Node indices from indices or names."""
+        try:
+            array = np.asarray(given)
+        except ValueError:
+            raise GraphError(f"{what} must be a flat list of node indices or names") from None
+        if array.ndim == 0 and what in ("inputs", "outputs"):
+            array = array.reshape(1)
+        if array.ndim != 1:
+            raise GraphError(f"{what} has shape {array.shape}; it must be a flat list of node indices or names")
+        if array.size == 0:
+            return np.zeros(0, np.int32)
+        if array.dtype.kind in "OUT":
+            return np.array([self.node(node) for node in array.tolist()], np.int32)
+        if array.dtype.kind not in "iu":
+            raise GraphError(f"{what} has dtype {array.dtype}; it must hold whole numbers (node indices) or names")
+        limit = len(self._given_names) if self._given_names is not None else MAX_EDGES
+        bad = np.flatnonzero((array < 0) | (array >= limit))
+        if len(bad):
+            where = f"{what}[{bad[0]}] = {array[bad[0]]}"
+            raise GraphError(f"{where} is not a node; nodes are 0 to {limit - 1}")
+        return array.astype(np.int32)
+
+    def _count_nodes(self, indices: Sequence[IntArray | None], per_node: Mapping[str, Any]) -> int:
+        lengths = {} if self._given_names is None else {"names": len(self._given_names)}
+        for what, given in per_node.items():
+            if not isinstance(given, str) and np.ndim(given) == 1:
+                lengths[what] = len(given)
+            elif not isinstance(given, str) and np.ndim(given) > 1:
+                raise GraphError(f"{what} has shape {np.shape(given)}; give one per node, or one for all")
+        needed = 1 + max((int(array.max()) for array in indices if array is not None and len(array)), default=-1)
+        if not lengths:
+            if needed == 0:
+                raise GraphError("the network has no nodes; give edges, names, or inputs and outputs")
+            return needed
+        what, count = next(iter(lengths.items()))
+        for other, length in lengths.items():
+            if length != count:
+                raise GraphError(f"{what} has {count} entries and {other} {length}; each needs one per node")
+        if count < needed:
+            raise GraphError(f"{what} has {count} entries, but node {needed - 1} is used; give one entry per node")
+        if count == 0:
+            raise GraphError("the network has no nodes; give edges, names, or inputs and outputs")
+        return count
+
+    def _check_arcs(self) -> None:
+        loops = np.flatnonzero(self.tail == self.head)
+        if len(loops):
+            e = int(loops[0])
+            raise GraphError(
+                f"edge {e} goes from {self.label(self.tail[e])} to itself; a feed-forward network has no loops: "
+                "remove the edge"
+            )
+
+    def _make_plan(self) -> Plan:
+        try:
+            return make_plan(self.n_nodes, self.tail, self.head)
+        except CycleFound as found:
+            cycle, shortest = find_cycle(self.n_nodes, self.tail, self.head, found.level)
+        path = [self.label(i) for i in [*cycle, cycle[0]]]
+        if len(path) > 12:
+            path = [*path[:6], f"... ({len(path) - 11} more)", *path[-5:]]
+        raise GraphError(
+            f"the edges {' -> '.join(path)} form a cycle{' (a shortest one)' if shortest else ''}; "
+            "a feed-forward network has none: remove one of these edges"
+        ) from None
+
+    def _ends(self, given: IntArray | None, other_end: IntArray, what: str) -> IntArray:
+        if given is None:
+            free = np.ones(self.n_nodes, np.bool_)
+            free[other_end] = False
+            return np.flatnonzero(free).astype(np.int32)
+        values, counts = np.unique(given, return_counts=True)
+        if (counts > 1).any():
+            raise GraphError(f"{what} lists {self.label(values[counts > 1][0])} twice; list each node once")
+        if what == "outputs" and not len(given):
+            raise GraphError("outputs is empty; a network needs at least one output")
+        return given
+
+    def _codes(self, given: Any, what: str, get: Any) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+        """The distinct names used at nodes that are not inputs, sorted, and each node's index into them."""
+        if isinstance(given, str):
+            get(given)
+            return (given,), np.zeros(self.n_nodes, np.intp)
+        per_node = [str(name) if isinstance(name, str) else name for name in given]
+        if len(per_node) != self.n_nodes:
+            raise GraphError(f"{what} has {len(per_node)} entries; {self.n_nodes} nodes need one each, or one for all")
+        used = {}
+        for j, (name, ignored) in enumerate(zip(per_node, self.is_input.tolist(), strict=True)):
+            if not ignored and name not in used:
+                try:
+                    get(name)
+                except GraphError as error:
+                    raise GraphError(f"node {self.label(j)}: {error}") from None
+                used[name] = True
+        found = tuple(sorted(used)) or (("identity",) if what == "activation" else ("sum",))
+        index = {name: code for code, name in enumerate(found)}
+        return found, np.array(
+            [0 if ignored else index[name] for name, ignored in zip(per_node, self.is_input.tolist(), strict=True)],
+            np.intp,
+        )
+
+    def _check_tie(self, tie: ArrayLike | None) -> IntArray | None:
+        if tie is None:
+            return None
+        array = np.asarray(tie)
+        if array.shape != (self.n_edges,) or (array.dtype.kind not in "iu" and array.size):
+            raise GraphError(f"tie must hold one whole number per edge, ({self.n_edges},), not shape {array.shape}")
+        if array.size and (array.min() < 0 or array.max() > MAX_EDGES):
+            raise GraphError("tie holds a parameter index that is negative or too large; count from 0")
+        # numbered by first use, so that a parameter index is also a row of tie_groups
+        _, first, inverse = np.unique(array, return_index=True, return_inverse=True)
+        rank = np.empty(len(first), np.int32)
+        rank[np.argsort(first)] = np.arange(len(first), dtype=np.int32)
+        tied: IntArray = rank[inverse.reshape(-1)]
+        tied.flags.writeable = False
+        return tied
+
+    def _parameters(self, given: ArrayLike, count: int, what: str, per: str) -> FloatArray:
+        try:
+            array = np.asarray(given)
+        except ValueError:
+            array = np.asarray(None)
+        if array.dtype.kind not in "fiub" and array.size:
+            raise GraphError(f"{what} must be numbers: one per {per}, or one for all")
+        if array.shape not in ((), (count,)):
+            raise GraphError(f"{what} has shape {array.shape}; give ({count},), one per {per}, or one number for all")
+        with np.errstate(over="ignore"):
+            array = np.broadcast_to(array, (count,)).astype(self._dtype)
+        bad = np.flatnonzero(~np.isfinite(array))
+        if len(bad):
+            k = int(bad[0])
+            place = (
+                f"node {self.label(k)}"
+                if per == "node"
+                else f"edge {k}, {self.label(self.tail[k])} -> {self.label(self.head[k])}"
+            )
+            raise GraphError(f"{what}[{k}] ({place}) is {array[k]} in {self._dtype}; it must be a finite number")
+        return array
+
+    def _check_tied_weights(self) -> None:
+        if self.tie is None or not self.n_edges:
+            return
+        start, edge = self.tie_groups
+        shared = self._weight[edge[start[:-1]]][self.tie]
+        differ = np.flatnonzero(self._weight != shared)
+        if len(differ):
+            e = int(differ[0])
+            first = int(edge[start[self.tie[e]]])
+            raise GraphError(
+                f"edges {first} and {e} are tied but their weights differ, {self._weight[first]} and "
+                f"{self._weight[e]}; give both the same weight"
+            )
+
+    # ---- structure ----
+
+    @property
+    def n_edges(self) -> int:
+        """E"""
+        return len(self.tail)
+
+    @property
+    def n_inputs(self) -> int:
+        return len(self.inputs)
+
+    @property
+    def n_outputs(self) -> int:
+        return len(self.outputs)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._dtype
+
+    @property
+    def has_names(self) -> bool:
+        """Whether the nodes were named, rather than called by their index."""
+        return self._given_names is not None
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """(N,) name of each node; its index as a str if it was given none."""
+        return self._given_names if self._given_names is not None else tuple(map(str, range(self.n_nodes)))
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {name: j for j, name in enumerate(self.names)}
+
+    def label(self, node: int) -> str:
+        """How messages call a node: its name if it has one, else its index."""
+        return repr(self._given_names[node]) if self._given_names is not None else str(int(node))
+
+    def node(self, node: Node) -> int:
+        """The index of a node given by index or name; GraphError if there is none."""
+        if isinstance(node, str):
+            if self._given_names is None and not hasattr(self, "n_nodes"):
+                raise GraphError(f"node {node!r} is called by name; give names, or use indices")
+            index = self._index.get(node)
+            if index is None:
+                import difflib
+
+                close = difflib.get_close_matches(node, self.names[:10_000], n=3)
+                hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"nodes are {self._some_names()}"
+                raise GraphError(f"there is no node {node!r}; {hint}")
+            return index
+        if isinstance(node, bool) or not isinstance(node, int | np.integer):
+            raise GraphError(f"a node is given by its index or its name, not by {node!r}")
+        count = self.n_nodes if hasattr(self, "n_nodes") else len(self._given_names or ())
+        if not 0 <= node < count:
+            raise GraphError(f"there is no node {node}; nodes are 0 to {count - 1}")
+        return int(node)
+
+    def _some_names(self) -> str:
+        shown = ", ".join(map(repr, self.names[:8]))
+        return shown + (f", ... ({len(self.names) - 8} more)" if len(self.names) > 8 else "")
+
+    @cached_property
+    def activations(self) -> tuple[str, ...]:
+        """(N,) activation of each node; "identity" at inputs."""
+        found = [self.activation_names[code] for code in self.activation_code]
+        for j in self.inputs.tolist():
+            found[j] = "identity"
+        return tuple(found)
+
+    @cached_property
+    def aggregations(self) -> tuple[str, ...]:
+        """(N,) aggregation of each node; "sum" at inputs."""
+        found = [self.aggregation_names[code] for code in self.aggregation_code]
+        for j in self.inputs.tolist():
+            found[j] = "sum"
+        return tuple(found)
+
+    @cached_property
+    def depth(self) -> IntArray:
+        """(N,) d(i): arcs on the longest directed path from i to an output; -1 if it reaches none."""
+        is_output = np.zeros(self.n_nodes, np.bool_)
+        is_output[self.outputs] = True
+        plan = self.plan
+        depth = _core.longest_path_to(plan.order, plan.out_start, plan.out_edge, self.head, is_output)
+        depth.flags.writeable = False
+        return depth
+
+    @cached_property
+    def tie_groups(self) -> tuple[IntArray, IntArray]:
+        """(start, edge): edge[start[k]:start[k+1]] share parameter k. Every edge alone if there is no tie."""
+        if self.tie is None:
+            return np.arange(self.n_edges + 1, dtype=np.int32), np.arange(self.n_edges, dtype=np.int32)
+        return _core.group_by(self.tie, int(self.tie.max(initial=-1)) + 1)
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers of a layerwise network: consecutive nodes, each level fully joined to the next, head by head.
+
+        GraphError if the network is not of that form; `edgewise.mlp` makes such networks.
+        """
+        sizes = np.diff(self.plan.level_start)
+        first = self.plan.level_start
+        in_order = np.array_equal(self.plan.order, np.arange(self.n_nodes))
+        inputs_first = np.array_equal(self.inputs, np.arange(sizes[0]))
+        if not (in_order and inputs_first and int((sizes[1:] * sizes[:-1]).sum()) == self.n_edges):
+            raise GraphError("the network is not layerwise, so it has no layers; its weights are in `weight`")
+        found, edge = [], 0
+        for level in range(1, len(sizes)):
+            n_in, n_out = int(sizes[level - 1]), int(sizes[level])
+            tails = np.arange(first[level - 1], first[level], dtype=np.int32)
+            nodes = np.arange(first[level], first[level + 1], dtype=np.int32)
+            edges = slice(edge, edge + n_in * n_out)
+            if not (
+                np.array_equal(self.tail[edges], np.tile(tails, n_out))
+                and np.array_equal(self.head[edges], np.repeat(nodes, n_in))
+            ):
+                raise GraphError("the network is not layerwise, so it has no layers; its weights are in `weight`")
+            used = {self.activations[j] for j in nodes.tolist()}
+            found.append(
+                Layer(
+                    weight=self._weight[edges].reshape(n_out, n_in),
+                    bias=self._bias[nodes[0] : nodes[-1] + 1],
+                    nodes=nodes,
+                    tails=tails,
+                    activation=used.pop() if len(used) == 1 else tuple(self.activations[j] for j in nodes.tolist()),
+                )
+            )
+            edge += n_in * n_out
+        return tuple(found)
+
+    # ---- parameters ----
+
+    @property
+    def weight(self) -> FloatArray:
+        """(E,) weights in the caller's edge order; writable. Tied edges must be written alike."""
+        return self._weight
+
+    @weight.setter
+    def weight(self, given: ArrayLike) -> None:
+        self._weight[:] = self._parameters(given, self.n_edges, "weight", "edge")
+        self._check_tied_weights()
+
+    @property
+    def bias(self) -> FloatArray:
+        """(N,) biases in the caller's node order; writable. An input's is ignored."""
+        return self._bias
+
+    @bias.setter
+    def bias(self, given: ArrayLike) -> None:
+        self._bias[:] = self._parameters(given, self.n_nodes, "bias", "node")
+
+    @property
+    def response(self) -> FloatArray:
+        """(N,) responses r_j in the caller's node order; writable. An input's is ignored."""
+        return self._response
+
+    @response.setter
+    def response(self, given: ArrayLike) -> None:
+        self._response[:] = self._parameters(given, self.n_nodes, "response", "node")
+
+    # ---- the two passes ----
+
+    def forward(self, x: samples.Samples, *, engine: str | None = None, threads: int | None = None) -> ForwardPass:
+        """The forward pass.
+
+        x : (B, n_inputs), or (n_inputs,) for one sample, or a dict from input name to a number or (B,) numbers.
+        """
+        array, one_sample = samples.read(self, x)
+        _check_threads(threads)
+        return ForwardPass(_forward(engine, self, array), one_sample=one_sample)
+
+    def backprop(
+        self,
+        x: samples.Samples,
+        target: Node | Sequence[Node] | None = None,
+        *,
+        y: ArrayLike | None = None,
+        loss: str | losses.Loss | None = None,
+        reduction: Literal["mean", "sum"] = "mean",
+        sample_weight: ArrayLike | None = None,
+        class_weight: losses.ClassWeight | None = None,
+        engine: str | None = None,
+        threads: int | None = None,
+    ) -> BackwardPass:
+        """Both passes, with every quantity of the theory in the result.
+
+        Parameters
+        ----------
+        x : (B, n_inputs), or (n_inputs,) for one sample, or a dict from input name to a number or (B,) numbers.
+        target : without a loss: the node t of S(·,t), by index or name, S(t,t) = 1; None is the only output. A list
+            of nodes puts a target axis first on every sensitivity and gradient.
+        y, loss : what the outputs should be, and the loss J that is then the target; see `edgewise.losses`.
+        reduction : how weight, bias and response gradients (and `loss`) go from samples to the batch. "mean" divides
+            the sum by the sum of the samples' weights, which is B if none are given. Sensitivities and edge
+            derivatives are never reduced: each is of that sample's own y(t) or J.
+        sample_weight, class_weight : (B,) and per class, each ≥ 0: a sample's J is multiplied by both.
+        engine : "reference", or None for the default.
+        threads : at most how many threads to use; None for all. The result does not depend on it.
+
+        Raises DataError for data that do not fit, GraphError for an unknown target.
+        """
+        array, one_sample = samples.read(self, x)
+        _check_threads(threads)
+        if reduction not in ("mean", "sum"):
+            raise DataError(f"reduction must be 'mean' or 'sum', not {reduction!r}")
+        objective: Objective
+        one_target = True
+        if loss is not None:
+            if target is not None:
+                raise DataError("give either a target or a loss: with a loss, J itself is the target")
+            if y is None:
+                raise DataError("a loss needs y, what the outputs should be")
+            objective = self._loss_target(losses.get(loss), y, len(array), sample_weight, class_weight)
+        else:
+            for name, given in (("y", y), ("sample_weight", sample_weight), ("class_weight", class_weight)):
+                if given is not None:
+                    raise DataError(f'{name} was given without a loss; say which, e.g. loss="squared_error"')
+            one_target = target is None or isinstance(target, str) or np.ndim(target) == 0
+            objective = NodeTargets(self._targets(target))
+        return BackwardPass(
+            _backward(engine, self, array, objective),
+            one_sample=one_sample,
+            one_target=one_target,
+            mean=reduction == "mean",
+        )
+
+    def _targets(self, target: Any) -> IntArray:
+        if target is None:
+            if self.n_outputs != 1:
+                raise GraphError(
+                    f"the network has {self.n_outputs} outputs; say which is the target, e.g. "
+                    f"target={self.names[self.outputs[0]]!r}, or give a loss"
+                )
+            return self.outputs
+        nodes = [target] if isinstance(target, str) or np.ndim(target) == 0 else list(target)
+        if not nodes:
+            raise GraphError("the list of targets is empty; name at least one node")
+        return np.array([self.node(node) for node in nodes], np.int32)
+
+    def _loss_target(
+        self,
+        loss: losses.Loss,
+        y: ArrayLike,
+        n_samples: int,
+        sample_weight: ArrayLike | None,
+        class_weight: losses.ClassWeight | None,
+    ) -> LossTarget:
+        checked = loss.check(y, self.n_outputs, n_samples)
+        if checked.dtype.kind == "f":
+            checked = checked.astype(self._dtype, copy=False)
+        weight: FloatArray | None = None
+        if sample_weight is not None:
+            weight = samples.read_weights(sample_weight, n_samples)
+        if class_weight is not None:
+            by_class = loss.class_weights(class_weight, checked, self.n_outputs)
+            weight = by_class if weight is None else weight * by_class
+        if weight is not None:
+            if not weight.sum() > 0:
+                raise DataError("the weights of the samples sum to 0; at least one must be positive")
+            weight = weight.astype(self._dtype)
+        return LossTarget(self.outputs, loss, checked, weight)
+
+    # ---- other forms of the same network ----
+
+    def copy(self) -> "Network":
+        """A network of its own with the same structure and parameters."""
+        return self.astype(self._dtype)
+
+    def astype(self, dtype: DTypeLike) -> "Network":
+        """A copy with its parameters and results in another dtype, "float32" or "float64"."""
+        return Network(
+            self.tail,
+            self.head,
+            self._weight,
+            bias=self._bias,
+            activation=self.activations,
+            aggregation=self.aggregations,
+            response=self._response,
+            inputs=self.inputs,
+            outputs=self.outputs,
+            names=self._given_names,
+            tie=self.tie,
+            dtype=dtype,
+        )
+
+    def decouple(self) -> "Decoupled":
+        """The decoupled formulation: every neuron j as a linear subnode j⁻ and an activation subnode j⁺.
+
+        Returns `pair` with `pair.network`, an ordinary network; `pair.linear[j]` and `pair.activation[j]` are the
+        indices of j⁻ and j⁺ in it, the same node for an input. Its first E edges are this network's.
+        """
+        from edgewise.transform import decouple  # transform makes Networks
+
+        return decouple(self)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the network to a file; the suffix picks the format: .json or .safetensors.
+
+        The file is written whole or not at all. FormatError if it cannot be.
+        """
+        from edgewise import formats  # formats make Networks
+
+        formats.save(self, path)
+
+    def __repr__(self) -> str:
+        return (
+            f"Network({self.n_nodes} nodes, {self.n_edges} edges, {self.n_inputs} inputs, {self.n_outputs} outputs, "
+            f"{self.plan.n_levels} levels, {self._dtype})"
+        )
+
+
+_forward, _backward = engine.forward, engine.backward  # `engine` is also an argument's name above
+
+
+def _float_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise GraphError(f'dtype must be "float32" or "float64", not {dtype!r}')
+    return found
+
+
+def _check_names(names: Sequence[str] | None) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    if isinstance(names, str):
+        raise GraphError("names must be a list of str, one per node, not one str")
+    seen: dict[str, int] = {}
+    for j, name in enumerate(names):
+        if not isinstance(name, str):
+            raise GraphError(f"names[{j}] is {name!r}; each name must be a str")
+        if name in seen:
+            raise GraphError(f"the name {name!r} is given to nodes {seen[name]} and {j}; names must differ")
+        seen[name] = j
+    return tuple(str(name) for name in names)
+
+
+def _check_threads(threads: int | None) -> None:
+    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+        raise DataError(f"threads must be a whole number ≥ 1, or None for all, not {threads!r}")

@@ -1,0 +1,147 @@
+"""What a pass gives back: every quantity of the theory, made into an array when it is first asked for, once."""
+
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from edgewise.arrays import FloatArray
+
+
+class ForwardQuantities(Protocol):
+    """What an engine keeps of a forward pass; each method makes its array."""
+
+    def value(self) -> FloatArray: ...  # (B, N)
+    def preactivation(self) -> FloatArray: ...  # (B, N)
+    def gate(self) -> FloatArray: ...  # (B, N)
+    def output(self) -> FloatArray: ...  # (B, n_outputs)
+
+
+class BackwardQuantities(ForwardQuantities, Protocol):
+    """What an engine keeps of both passes, T targets; each method makes its array."""
+
+    def loss_per_sample(self) -> FloatArray | None: ...  # (B,)
+    def weight_sum(self) -> float: ...  # what a mean over the batch divides by
+    def sensitivity(self) -> FloatArray: ...  # (T, B, N)
+    def linear_sensitivity(self) -> FloatArray: ...  # (T, B, N)
+    def edge_derivative(self) -> FloatArray: ...  # (B, E)
+    def input_gradient(self) -> FloatArray: ...  # (T, B, n_inputs)
+    def weight_gradient(self) -> FloatArray: ...  # (T, E), summed over the batch
+    def bias_gradient(self) -> FloatArray: ...  # (T, N), summed over the batch
+    def response_gradient(self) -> FloatArray: ...  # (T, N), summed over the batch
+    def weight_gradient_per_sample(self) -> FloatArray: ...  # (T, B, E)
+    def bias_gradient_per_sample(self) -> FloatArray: ...  # (T, B, N)
+
+
+class ForwardPass:
+    """The forward pass. One sample in: the batch axis B is left out everywhere."""
+
+    def __init__(self, quantities: ForwardQuantities, *, one_sample: bool) -> None:
+        self._forward = quantities
+        self._one_sample = one_sample
+
+    def _of_samples(self, array: FloatArray) -> FloatArray:
+        """Drops the batch axis, the one before the last, if there was one sample."""
+        return array[..., 0, :] if self._one_sample else array
+
+    @cached_property
+    def value(self) -> FloatArray:
+        """(B, N) y(j), the post-activation; an input's is the number put in."""
+        return self._of_samples(self._forward.value())
+
+    @cached_property
+    def preactivation(self) -> FloatArray:
+        """(B, N) s(j) = b_j + r_j·agg_j(w_ij·y(i)); an input's is its value."""
+        return self._of_samples(self._forward.preactivation())
+
+    @cached_property
+    def gate(self) -> FloatArray:
+        """(B, N) Φ′(s_j); an input's is 1."""
+        return self._of_samples(self._forward.gate())
+
+    @cached_property
+    def output(self) -> FloatArray:
+        """(B, n_outputs) y of the output nodes, in the order of `Network.outputs`."""
+        return self._of_samples(self._forward.output())
+
+
+class BackwardPass(ForwardPass):
+    """Both passes. A list of targets puts a target axis T first; one target, or a loss, leaves it out."""
+
+    def __init__(self, quantities: BackwardQuantities, *, one_sample: bool, one_target: bool, mean: bool) -> None:
+        super().__init__(quantities, one_sample=one_sample)
+        self._backward = quantities
+        self._one_target = one_target
+        self._mean = mean
+
+    def _of_targets(self, array: FloatArray) -> FloatArray:
+        return array[0] if self._one_target else array
+
+    def _reduced(self, summed: FloatArray) -> FloatArray:
+        if self._mean:
+            summed = summed / summed.dtype.type(self._backward.weight_sum())
+        return self._of_targets(summed)
+
+    @cached_property
+    def loss_per_sample(self) -> FloatArray | None:
+        """(B,) J of each sample, times its weight; None when the target is a node."""
+        loss = self._backward.loss_per_sample()
+        return loss[0] if loss is not None and self._one_sample else loss
+
+    @cached_property
+    def loss(self) -> float | None:
+        """J over the batch, its mean or its sum as asked for; None when the target is a node."""
+        loss = self._backward.loss_per_sample()
+        if loss is None:
+            return None
+        return float(loss.sum()) / (self._backward.weight_sum() if self._mean else 1.0)
+
+    @cached_property
+    def sensitivity(self) -> FloatArray:
+        """([T,] B, N) S(i,t) = ∂y(t)/∂y(i), lecture eq. (2); with a loss, of each sample's own J."""
+        return self._of_targets(self._of_samples(self._backward.sensitivity()))
+
+    @cached_property
+    def linear_sensitivity(self) -> FloatArray:
+        """([T,] B, N) S(j⁻,t) = S(j⁺,t)·Φ′(s_j) = ∂y(t)/∂s(j)."""
+        return self._of_targets(self._of_samples(self._backward.linear_sensitivity()))
+
+    @cached_property
+    def edge_derivative(self) -> FloatArray:
+        """(B, E) z(i,j) = Φ′(s_j)·r_j·∂agg_j/∂y(i), which is Φ′(s_j)·w_ij for a sum: lecture eq. (1)."""
+        return self._of_samples(self._backward.edge_derivative())
+
+    @cached_property
+    def input_gradient(self) -> FloatArray:
+        """([T,] B, n_inputs) S of the inputs, in the order of `Network.inputs`."""
+        return self._of_targets(self._of_samples(self._backward.input_gradient()))
+
+    @cached_property
+    def weight_gradient(self) -> FloatArray:
+        """([T,] E) ∂y(t)/∂w_ij = S(j⁻,t)·y(i), reduced over the batch; a tied edge has the sum over its tie."""
+        return self._reduced(self._backward.weight_gradient())
+
+    @cached_property
+    def bias_gradient(self) -> FloatArray:
+        """([T,] N) ∂y(t)/∂b_j = S(j⁻,t), reduced over the batch; 0 at inputs, which have no bias."""
+        return self._reduced(self._backward.bias_gradient())
+
+    @cached_property
+    def response_gradient(self) -> FloatArray:
+        """([T,] N) ∂y(t)/∂r_j = S(j⁻,t)·agg_j, reduced over the batch; 0 at inputs."""
+        return self._reduced(self._backward.response_gradient())
+
+    @cached_property
+    def weight_gradient_per_sample(self) -> FloatArray:
+        """([T,] B, E) the weight gradient of each sample's own y(t) or J."""
+        return self._of_targets(self._of_samples(self._backward.weight_gradient_per_sample()))
+
+    @cached_property
+    def bias_gradient_per_sample(self) -> FloatArray:
+        """([T,] B, N) the bias gradient of each sample's own y(t) or J."""
+        return self._of_targets(self._of_samples(self._backward.bias_gradient_per_sample()))
+
+    def __repr__(self) -> str:
+        shape = np.shape(self.value)
+        what = "" if self.loss is None else f", loss={self.loss:.6g}"
+        return f"BackwardPass(value {shape}{what})"
