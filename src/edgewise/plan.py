@@ -63,46 +63,60 @@ class CycleFound(GraphError):
         self.level = level
 
 
+SEARCH_STEPS = 5_000_000
+
+
 def find_cycle(n_nodes: int, tail: IntArray, head: IntArray, level: IntArray) -> tuple[list[int], bool]:
     """A shortest cycle as a list of nodes, and whether it is proven to be a shortest.
 
-    Searches breadth first from each node left without a level, within a bounded number of steps: on a large tangle
-    the cycle found may be longer than the shortest.
+    Searches breadth first from every node that lies on a cycle, smallest tangle first, and stops after about
+    SEARCH_STEPS arcs: in a large tangle the cycle found may then be longer than the shortest.
     """
-    stuck = np.flatnonzero(level < 0)
-    inside = (level[tail] < 0) & (level[head] < 0)
-    tails, heads = tail[inside], head[inside]
-    # Peel off nodes that only lie behind a cycle: those without a way on.
-    start, edge = _core.group_by(tails, n_nodes)
+    from scipy.sparse import coo_array  # only on this error's way out: it takes longer to import than all of Edgewise
+    from scipy.sparse.csgraph import connected_components
+
+    stuck = (level[tail] < 0) & (level[head] < 0)
+    arcs = coo_array((np.ones(stuck.sum(), np.int8), (tail[stuck], head[stuck])), shape=(n_nodes, n_nodes))
+    _, component = connected_components(arcs, directed=True, connection="strong")
+    inside = stuck & (component[tail] == component[head])
+    start, edge = _core.group_by(tail[inside], n_nodes)
+    heads = head[inside][edge]
+    forth = tail[inside].astype(np.int64) * n_nodes + head[inside]
+    back = head[inside].astype(np.int64) * n_nodes + tail[inside]
+    mutual = np.flatnonzero(np.isin(forth, back))
+    if len(mutual):  # two arcs, the shortest there can be, need no search
+        return [int(tail[inside][mutual[0]]), int(head[inside][mutual[0]])], True
+    size = np.bincount(component)[component]
+    on_cycle = np.flatnonzero(np.diff(start))
     best: list[int] = []
-    budget = 20_000_000
-    for root in stuck.tolist():
-        cycle = _cycle_through(root, start, heads[edge], len(best) or n_nodes + 1)
-        if cycle:
-            best = cycle
-        budget -= len(heads) + 1
-        if len(best) == 2 or (budget < 0 and best):
-            return best, len(best) == 2
+    steps = 0
+    for root in on_cycle[np.argsort(size[on_cycle], kind="stable")].tolist():
+        cycle, taken = _cycle_through(root, start, heads, len(best) or n_nodes + 1)
+        best = cycle or best
+        steps += taken
+        if len(best) == 3 or steps > SEARCH_STEPS:
+            return best, len(best) == 3
     return best, True
 
 
-def _cycle_through(root: int, start: IntArray, heads: IntArray, shorter_than: int) -> list[int]:
-    """The shortest cycle through root with fewer than shorter_than nodes, or []."""
+def _cycle_through(root: int, start: IntArray, heads: IntArray, shorter_than: int) -> tuple[list[int], int]:
+    """The shortest cycle through root with fewer than shorter_than nodes, or []; and the arcs looked at."""
     parent = {root: root}
     front = [root]
-    length = 1
+    length, steps = 1, 0
     while front and length < shorter_than:
         following = []
         for i in front:
             for j in heads[start[i] : start[i + 1]].tolist():
+                steps += 1
                 if j == root:
                     cycle = [i]
                     while i != root:
                         i = parent[i]
                         cycle.append(i)
-                    return cycle[::-1]
+                    return cycle[::-1], steps
                 if j not in parent:
                     parent[j] = i
                     following.append(j)
         front, length = following, length + 1
-    return []
+    return [], steps

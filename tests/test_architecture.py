@@ -1,0 +1,46 @@
+"""The rules of the house, checked."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import edgewise as ew
+
+SOURCE = Path(__file__).parent.parent / "src" / "edgewise"
+
+
+def imported_names(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_only_the_structure_and_the_engines_know_the_compiled_core():
+    knowing = {
+        str(path.relative_to(SOURCE))
+        for path in SOURCE.rglob("*.py")
+        if any(name.startswith("edgewise._core") for name in imported_names(path))
+    }
+    assert knowing <= {"plan.py", "network.py", "engine/native.py"}
+
+
+def test_import_needs_numpy_and_scipy_alone():
+    code = (
+        "import sys, edgewise; "
+        "roots = {name.partition('.')[0] for name in sys.modules}; "
+        "print(*sorted(roots & {'torch', 'rich', 'typer', 'polars', 'matplotlib', 'sklearn', 'safetensors', 'pandas'}))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == []
+
+
+def test_every_public_name_is_there_and_documented():
+    for name in ew.__all__:
+        assert getattr(ew, name).__doc__, name
+
+
+def test_no_source_file_is_a_drawer():
+    assert not [path for path in SOURCE.rglob("*.py") if path.stem in {"utils", "util", "helpers", "common", "misc"}]
