@@ -1,0 +1,564 @@
+"""Tables of data made ready for a network: reading, splitting, and what preprocessing learns from the training part.
+
+A table comes from a name that is bundled (scikit-learn's small real data sets) or from a CSV or Parquet file. Files
+are read from bytes in memory: a path is a path, never a pattern or an address. Rows are counted from 1 below the
+header in every message.
+
+Nothing is learnt from rows outside the training part: means, scales, categories and fill-ins come from there alone.
+"""
+
+import io
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewise.arrays import FloatArray
+from edgewise.errors import DataError, FormatError, MissingDependencyError
+from edgewise.losses import Loss
+
+Task = Literal["classification", "regression"]
+
+BUNDLED = ("digits", "iris", "wine", "breast_cancer", "diabetes")
+"""Names of the data sets that need no file."""
+
+MISSING_WORDS = ("NA", "N/A", "NaN", "nan", "null", "?")
+"""What stands for a missing value in a CSV file, besides an empty cell."""
+
+SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")
+MAX_CATEGORIES = 1000
+"""More different words than this in one column are taken for an identifier, not for categories."""
+MAX_GUESSED_CLASSES = 20
+"""A target of whole numbers with at most this many different ones is taken for classes."""
+MIN_ROWS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table, B rows."""
+
+    name: str
+    values: NDArray[Any]
+    """(B,) float64, or objects that are str; anything where missing."""
+    missing: NDArray[np.bool_]
+    """(B,)"""
+    kind: Literal["number", "truth", "word"]
+
+    @property
+    def numeric(self) -> bool:
+        return self.kind != "word"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Features and the target, row beside row."""
+
+    source: str
+    features: tuple[Column, ...]
+    target: Column
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.target.values)
+
+
+# ---- reading ----
+
+
+def load_table(data: str, target: str | None = None) -> Table:
+    """The table called `data`: a bundled name or the path of a CSV or Parquet file.
+
+    target names the column to predict; bundled data sets have one called "target". DataError lists the columns if
+    there is none of that name; FormatError if the file cannot be read.
+    """
+    if data in BUNDLED:
+        columns = _bundled(data)
+        target = "target" if target is None else target
+    else:
+        if Path(data).suffix.lower() not in SUFFIXES:
+            raise DataError(
+                f"{data!r} is neither bundled data ({', '.join(BUNDLED)}) nor a file whose name ends in "
+                f"{', '.join(SUFFIXES)}"
+            )
+        columns = read_columns(data)
+    names = [column.name for column in columns]
+    if target is None:
+        raise DataError(f"which column of {data} is the target? Name it with --target; columns: {_listed(names)}")
+    if target not in names:
+        raise DataError(f"{data} has no column {target!r}; columns: {_listed(names)}")
+    if len(columns) < 2:
+        raise DataError(f"{data} has only the column {target!r}: there is nothing to predict it from")
+    if len(columns[0].values) < MIN_ROWS:
+        raise DataError(f"{data} has {len(columns[0].values)} rows; at least {MIN_ROWS} are needed to train and test")
+    features = tuple(column for column in columns if column.name != target)
+    return Table(data, features, columns[names.index(target)])
+
+
+def read_columns(path: str | Path) -> tuple[Column, ...]:
+    """All columns of a CSV (with a header), TSV or Parquet file; DataError if there is no row or an odd type."""
+    frame = _read_frame(path, header=True)
+    if frame.height == 0 or frame.width == 0:
+        raise DataError(f"{path} is empty: it has no row of data")
+    return tuple(_column(path, series) for series in frame.get_columns())
+
+
+def read_numbers(path: str | Path, names: Sequence[str] | None = None) -> FloatArray:
+    """(B, C) the numbers of a file, for example the inputs of a network, B samples.
+
+    A CSV whose first line holds only numbers has no header and is taken as it stands. With a header, columns are
+    picked by `names` if all of them are there, whatever their order; otherwise they are taken as they stand.
+    DataError for a word, a missing value or one that is not finite, with column and row.
+    """
+    if Path(path).suffix.lower() in (".parquet", ".pq"):
+        columns = read_columns(path)
+    else:
+        frame = _read_frame(path, header=False)
+        if frame.height == 0:
+            raise DataError(f"{path} is empty: it has no row of data")
+        first = [str(cell) for cell in frame.row(0)]
+        if not all(_is_number(cell) for cell in first):
+            columns = read_columns(path)
+        else:
+            columns = tuple(_words_to_numbers(path, str(k + 1), s) for k, s in enumerate(frame.get_columns()))
+    if names is not None:
+        by_name = {column.name: column for column in columns}
+        if len(set(names)) == len(names) and all(name in by_name for name in names):
+            columns = tuple(by_name[name] for name in names)
+    for column in columns:
+        if not column.numeric:
+            raise DataError(f"{path}: column {column.name!r} holds words ({column.values[0]!r}, …), not numbers")
+        _refuse_missing(column, np.arange(len(column.values)))
+    return np.stack([column.values.astype(np.float64) for column in columns], axis=1)
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, names[:20]))
+    return shown if len(names) <= 20 else f"{shown}, … ({len(names)} in all)"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _words_to_numbers(path: str | Path, name: str, series: Any) -> Column:
+    values = np.full(len(series), math.nan)
+    for row, cell in enumerate(series.to_list()):
+        if cell is None:
+            continue
+        if not _is_number(cell):
+            raise DataError(f"{path}: column {name}, row {row + 1}: {cell!r} is not a number")
+        values[row] = float(cell)
+    _refuse_infinite(name, values)
+    return Column(name, values, np.isnan(values), "number")
+
+
+def _read_frame(path: str | Path, *, header: bool) -> Any:
+    """A polars DataFrame; without a header every cell is text."""
+    try:
+        import polars as pl
+    except ImportError:
+        raise MissingDependencyError("polars", "cli", "reading CSV and Parquet files") from None
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise FormatError(f"cannot read {path}: {error.strerror or error}") from None
+    except ValueError as error:  # a null character in the name
+        raise FormatError(f"cannot read {str(path)!r}: {error}") from None
+    suffix = Path(path).suffix.lower()
+    if not content.strip():
+        raise DataError(f"{path} is empty: it has no row of data")
+    try:
+        if suffix in (".parquet", ".pq"):
+            return pl.read_parquet(io.BytesIO(content))
+        return pl.read_csv(
+            io.BytesIO(content),
+            separator="\t" if suffix == ".tsv" else ",",
+            has_header=header,
+            infer_schema_length=None if header else 0,
+            null_values=list(MISSING_WORDS),
+        )
+    except pl.exceptions.NoDataError:
+        raise DataError(f"{path} is empty: it has no row of data") from None
+    except (KeyboardInterrupt, SystemExit, MemoryError):
+        raise
+    except BaseException as error:  # polars' panics on a damaged file are not even Exceptions
+        if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+            kind = "Parquet" if suffix in (".parquet", ".pq") else "CSV"
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise FormatError(f"cannot read {path} as {kind}: {reason[:200]}") from None
+        raise
+
+
+def _column(path: str | Path, series: Any) -> Column:
+    """One column from a polars Series."""
+    import polars as pl
+
+    name, dtype = series.name, series.dtype
+    missing = series.is_null().to_numpy().astype(bool)
+    if missing.all():
+        raise DataError(f"{path}: column {name!r} holds no value at all; remove it")
+    if dtype == pl.Boolean or dtype.is_numeric():
+        numbers = series.cast(pl.Float64).to_numpy().astype(np.float64)
+        _refuse_infinite(name, np.where(missing, 0.0, numbers))
+        kind: Literal["number", "truth"] = "truth" if dtype == pl.Boolean else "number"
+        return Column(name, numbers, missing | np.isnan(numbers), kind)
+    if dtype == pl.String or isinstance(dtype, pl.Categorical | pl.Enum):
+        words = np.array(series.cast(pl.String).to_list(), dtype=object)
+        return Column(name, words, missing, "word")
+    raise DataError(f"{path}: column {name!r} holds {dtype}; turn it into numbers or words, or remove it")
+
+
+def _refuse_infinite(name: str, values: FloatArray) -> None:
+    rows = np.flatnonzero(np.isinf(values))
+    if len(rows):
+        raise DataError(f"column {name!r}, row {rows[0] + 1}: {values[rows[0]]} is not a finite number")
+
+
+def _bundled(name: str) -> tuple[Column, ...]:
+    try:
+        from sklearn import datasets
+    except ImportError:
+        raise MissingDependencyError("scikit-learn", "cli", f"the bundled data {name!r}") from None
+    bunch = getattr(datasets, f"load_{name}")()
+    numbers = np.asarray(bunch.data, np.float64)
+    known = np.zeros(len(numbers), bool)
+    columns = [Column(str(feature), numbers[:, k], known, "number") for k, feature in enumerate(bunch.feature_names)]
+    labels = getattr(bunch, "target_names", None)
+    if labels is None:
+        return *columns, Column("target", np.asarray(bunch.target, np.float64), known, "number")
+    words = np.array([str(labels[k]) for k in bunch.target], dtype=object)
+    return *columns, Column("target", words, known, "word")
+
+
+# ---- task and parts ----
+
+
+def decide_task(target: Column, requested: Task | None = None) -> Task:
+    """Classification if the target holds words, truth values or few whole numbers; `requested` overrules that."""
+    known = target.values[~target.missing]
+    if requested == "regression" and not target.numeric:
+        raise DataError(f"the target {target.name!r} holds words ({known[0]!r}, …): regression needs numbers")
+    if requested is not None:
+        return requested
+    if target.kind != "number":
+        return "classification"
+    distinct = np.unique(known)
+    few = len(distinct) <= min(MAX_GUESSED_CLASSES, max(2, len(known) // 5))
+    return "classification" if few and (distinct == np.round(distinct)).all() else "regression"
+
+
+def class_labels(target: Column) -> NDArray[Any]:
+    """(B,) the class of each row as a str; DataError for a missing one or too many or too few classes."""
+    _refuse_missing(target, np.arange(len(target.values)), "a row without target must be removed")
+    if target.kind == "word":
+        labels = target.values
+    elif target.kind == "truth":
+        labels = np.where(target.values != 0, "true", "false").astype(object)
+    else:
+        labels = np.array([str(int(v)) if v == round(v) else repr(float(v)) for v in target.values], dtype=object)
+    n_classes = len(set(labels.tolist()))
+    if n_classes == 1:
+        raise DataError(f"the target {target.name!r} has one class only, {labels[0]!r}: there is nothing to tell apart")
+    if n_classes > len(labels) // 2:
+        raise DataError(
+            f"the target {target.name!r} has {n_classes} different values in {len(labels)} rows: too many for classes; "
+            "if it is a quantity, use --task regression"
+        )
+    return labels
+
+
+def split(
+    n_rows: int, share: float, seed: int, labels: NDArray[Any] | None = None
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Row numbers of two parts, the second holding `share` of the rows; drawn from `seed`, each in ascending order.
+
+    With labels, every class is divided in that share (largest remainders first), and keeps a row in the first part.
+    """
+    if not 0 < share < 1:
+        raise DataError(f"a share of {share} leaves one part empty; it must lie between 0 and 1")
+    generator = np.random.default_rng(seed)
+    wanted = min(max(1, round(share * n_rows)), n_rows - 1)
+    if labels is None:
+        chosen = generator.permutation(n_rows)[:wanted]
+    else:
+        _, index, counts = np.unique(labels.astype(str), return_inverse=True, return_counts=True)
+        exact = counts * share
+        taken = np.minimum(np.floor(exact).astype(int), counts - 1)
+        for k in np.argsort(taken - exact, kind="stable"):
+            if taken.sum() < wanted and taken[k] < counts[k] - 1:
+                taken[k] += 1
+        chosen = np.concatenate([generator.permutation(np.flatnonzero(index == k))[:n] for k, n in enumerate(taken)])
+    if len(chosen) == 0:
+        raise DataError(f"too few rows ({n_rows}) to set a share of {share} aside with every class left to learn from")
+    second = np.zeros(n_rows, bool)
+    second[chosen] = True
+    return np.flatnonzero(~second), np.flatnonzero(second)
+
+
+# ---- preprocessing ----
+
+
+@dataclass(frozen=True, slots=True)
+class NumericFeature:
+    """(v - mean) / scale; the scale of a constant column is 1."""
+
+    name: str
+    mean: float
+    scale: float
+    fill: float | None
+    """Stands in for a missing value; None: a missing value is an error."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name,)
+
+
+@dataclass(frozen=True, slots=True)
+class CategoricalFeature:
+    """One 0/1 input per category; a category not seen in training is all zeros."""
+
+    name: str
+    categories: tuple[str, ...]
+    fill: str | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(f"{self.name}={category}" for category in self.categories)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassTarget:
+    """Classes, known by their place in this order."""
+
+    name: str
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NumberTarget:
+    """The network learns (v - mean) / scale."""
+
+    name: str
+    mean: float
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """How rows of a table become numbers for a network, as learnt from the training part."""
+
+    features: tuple[NumericFeature | CategoricalFeature, ...]
+    target: ClassTarget | NumberTarget
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """What each input of the network stands for."""
+        return tuple(name for feature in self.features for name in feature.names)
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """The classes in the order of their indices; None for a target of numbers."""
+        return self.target.classes if isinstance(self.target, ClassTarget) else None
+
+    @classmethod
+    def learn(cls, table: Table, rows: NDArray[Any], task: Task, *, impute: bool = False) -> "Preprocessing":
+        """Learn from these rows of the table. DataError naming column and row for a missing value, unless `impute`."""
+        features = tuple(_learn_feature(column, rows, impute) for column in table.features)
+        target = table.target
+        if task == "classification":
+            seen = set(class_labels(target)[rows].tolist())
+            order: Callable[[str], Any] = float if target.kind == "number" else str
+            return cls(features, ClassTarget(target.name, tuple(sorted(seen, key=order))))
+        _refuse_missing(target, np.arange(table.n_rows), "a row without target must be removed")
+        mean, scale = _mean_and_scale(target.values[rows])
+        if np.ptp(target.values[rows] / max(1.0, float(np.abs(target.values[rows]).max()))) == 0:
+            raise DataError(f"the target {target.name!r} is {target.values[rows[0]]} in every row: nothing to learn")
+        return cls(features, NumberTarget(target.name, mean, scale))
+
+    def inputs(self, columns: Sequence[Column], rows: NDArray[Any] | None = None) -> FloatArray:
+        """(B, n_inputs) float64 from columns that include all features, found by name."""
+        by_name = {column.name: column for column in columns}
+        parts = []
+        for feature in self.features:
+            if feature.name not in by_name:
+                raise DataError(f"there is no column {feature.name!r}; columns: {_listed(list(by_name))}")
+            column = by_name[feature.name]
+            parts.append(_apply(feature, column, np.arange(len(column.values)) if rows is None else rows))
+        return np.concatenate(parts, axis=1)
+
+    def labels(self, target: Column, rows: NDArray[Any]) -> NDArray[Any]:
+        """(B,) class indices, or standardised numbers."""
+        if isinstance(self.target, NumberTarget):
+            numbers: NDArray[Any] = (target.values[rows].astype(np.float64) - self.target.mean) / self.target.scale
+            return numbers
+        place = {label: k for k, label in enumerate(self.target.classes)}
+        return np.array([place[label] for label in class_labels(target)[rows]], dtype=np.int64)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; `from_dict` is its inverse."""
+        features: list[dict[str, Any]] = []
+        for feature in self.features:
+            if isinstance(feature, NumericFeature):
+                scaling = {"mean": feature.mean, "scale": feature.scale}
+                features.append({"name": feature.name, "kind": "number", **scaling, "fill": feature.fill})
+            else:
+                words = {"categories": list(feature.categories), "fill": feature.fill}
+                features.append({"name": feature.name, "kind": "category", **words})
+        target: dict[str, Any] = {"name": self.target.name}
+        if isinstance(self.target, ClassTarget):
+            target |= {"kind": "class", "classes": list(self.target.classes)}
+        else:
+            target |= {"kind": "number", "mean": self.target.mean, "scale": self.target.scale}
+        return {"format": "edgewise-preprocessing", "version": 1, "features": features, "target": target}
+
+    @classmethod
+    def from_dict(cls, content: Any) -> "Preprocessing":
+        """The inverse of `to_dict`; FormatError if `content` is something else."""
+        try:
+            if content["format"] != "edgewise-preprocessing" or content["version"] != 1:
+                raise ValueError("it is not edgewise-preprocessing, version 1")
+            features = tuple(_feature_from_dict(feature) for feature in content["features"])
+            target = content["target"]
+            if target["kind"] == "class":
+                known = ClassTarget(_word(target["name"]), tuple(map(_word, target["classes"])))
+                return cls(features, known)
+            return cls(features, NumberTarget(_word(target["name"]), _finite(target["mean"]), _scale(target["scale"])))
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+            raise FormatError(f"this is no preprocessing file: {reason}") from None
+
+
+def encode_target(loss: Loss, classes: int | None, labels: NDArray[Any], n_outputs: int) -> NDArray[Any]:
+    """What `loss` wants as y, from class indices (`classes` many) or, with classes None, from numbers (B,).
+
+    Class indices stay; for a loss on 0/1 or -1/+1 two classes fit one output, others have an output each.
+    """
+    if classes is None:
+        return labels[:, None]
+    if loss.labels == "index":
+        return labels
+    low = -1.0 if loss.labels == "sign" else 0.0
+    if classes == 2 and n_outputs == 1:
+        return np.where(labels == 1, 1.0, low)[:, None]
+    y = np.full((len(labels), classes), low)
+    y[np.arange(len(labels)), labels] = 1
+    return y
+
+
+def outputs_needed(loss: Loss, classes: int | None) -> tuple[int, ...]:
+    """Numbers of outputs a network may have for this loss; the first is what a new network gets."""
+    if classes is None:
+        return (1,)
+    if classes == 2 and loss.labels in ("binary", "sign"):
+        return (1, 2)
+    return (classes,)
+
+
+def predicted_classes(output: FloatArray) -> NDArray[Any]:
+    """(B,) the class each row of outputs stands for: the largest, or for one output whether it is above 0."""
+    if output.shape[1] == 1:
+        return (output[:, 0] > 0).astype(np.int64)
+    return output.argmax(axis=1)
+
+
+def _refuse_missing(column: Column, rows: NDArray[Any], advice: str = "fill it in or remove the row") -> None:
+    bad = rows[column.missing[rows]]
+    if len(bad):
+        more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+        raise DataError(f"column {column.name!r}, row {bad[0] + 1}: the value is missing{more}; {advice}")
+
+
+def _mean_and_scale(values: FloatArray) -> tuple[float, float]:
+    values = values.astype(np.float64)
+    largest = float(np.abs(values).max())
+    unit = values / largest if largest > 0 else values  # so that squares of large numbers do not overflow
+    mean, deviation = float(unit.mean()), float(unit.std())
+    # a deviation within rounding of the mean, or one that underflows, is a constant column
+    constant = deviation <= 1e-12 or deviation * largest == 0
+    return mean * largest, 1.0 if constant else deviation * largest
+
+
+def _learn_feature(column: Column, rows: NDArray[Any], impute: bool) -> NumericFeature | CategoricalFeature:
+    if not impute:
+        every = np.arange(len(column.values))
+        _refuse_missing(column, every, "fill it in, remove the row, or ask for --impute")
+    known = column.values[rows[~column.missing[rows]]]
+    if len(known) == 0:
+        raise DataError(f"column {column.name!r} has no value in the rows to learn from; remove it")
+    if column.numeric:
+        mean, scale = _mean_and_scale(known)
+        return NumericFeature(column.name, mean, scale, mean if impute else None)
+    categories, counts = np.unique(known.astype(str), return_counts=True)
+    if len(categories) > MAX_CATEGORIES or len(categories) == len(known) > MIN_ROWS:
+        raise DataError(
+            f"column {column.name!r} has {len(categories)} different words in {len(known)} rows: it looks like an "
+            "identifier, from which nothing can be learnt; remove it"
+        )
+    fill = str(categories[counts.argmax()]) if impute else None
+    return CategoricalFeature(column.name, tuple(categories.tolist()), fill)
+
+
+def _apply(feature: NumericFeature | CategoricalFeature, column: Column, rows: NDArray[Any]) -> FloatArray:
+    if feature.fill is None:
+        _refuse_missing(column, rows, "fill it in, remove the row, or train with --impute")
+    values, missing = column.values[rows], column.missing[rows]
+    if isinstance(feature, NumericFeature):
+        if not column.numeric:
+            raise DataError(f"column {feature.name!r} holds words ({values[0]!r}, …) where numbers were learnt from")
+        numbers = np.where(missing, 0.0 if feature.fill is None else feature.fill, values.astype(np.float64))
+        with np.errstate(all="ignore"):
+            standardised: FloatArray = (numbers - feature.mean) / feature.scale
+        # float32 is what networks are trained in
+        bad = np.flatnonzero(~(np.abs(standardised) < np.finfo(np.float32).max))
+        if len(bad):
+            raise DataError(
+                f"column {feature.name!r}, row {rows[bad[0]] + 1}: {numbers[bad[0]]:g} is too far from the mean "
+                f"{feature.mean:g} of the training part to be standardised"
+            )
+        return standardised[:, None]
+    if column.numeric:
+        raise DataError(f"column {feature.name!r} holds numbers where words were learnt from")
+    words = values.copy()
+    words[missing] = feature.fill
+    words = words.astype(str)
+    known = np.array(feature.categories, dtype=str)
+    return (words[:, None] == known[None, :]).astype(np.float64)
+
+
+# ---- plain data back into features ----
+
+
+def _word(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} should be a string")
+    return value
+
+
+def _finite(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= np.finfo(np.float64).max:
+        raise ValueError(f"{value!r} should be a finite number")
+    return float(value)
+
+
+def _scale(value: Any) -> float:
+    if _finite(value) <= 0:
+        raise ValueError(f"the scale {value!r} should be positive")
+    return float(value)
+
+
+def _feature_from_dict(content: Any) -> NumericFeature | CategoricalFeature:
+    name, fill = _word(content["name"]), content["fill"]
+    if content["kind"] == "number":
+        number = None if fill is None else _finite(fill)
+        return NumericFeature(name, _finite(content["mean"]), _scale(content["scale"]), number)
+    if content["kind"] != "category":
+        raise ValueError(f"the kind {content['kind']!r} of {name!r} is neither number nor category")
+    return CategoricalFeature(name, tuple(map(_word, content["categories"])), None if fill is None else _word(fill))

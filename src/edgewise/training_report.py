@@ -1,0 +1,331 @@
+"""One training run on a table, from data to a report: what was learnt, beside the baseline, and how the gates stand.
+
+`train` computes and writes nothing; `write` puts the results into a folder.
+"""
+
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewise import activations, data, formats, losses, optimizers
+from edgewise.arrays import FloatArray
+from edgewise.build import mlp
+from edgewise.data import Task
+from edgewise.errors import DataError, FormatError
+from edgewise.formats import atomic
+from edgewise.history import History
+from edgewise.losses import Loss
+from edgewise.network import Network
+from edgewise.training import fit
+from edgewise.view import curves, machine
+
+VALIDATION_SHARE = 0.1
+"""Of the training part, to choose the epoch whose weights are kept."""
+CLOSED_BELOW = 0.05
+"""A gate is closed when |Φ′| is less than this share of the activation's largest gate."""
+SAMPLES_MEASURED = 1000
+"""At most this many held-out samples go into the table of levels, evenly spread."""
+MAX_WIDTH = 1_000_000
+PLAIN_OPTIMIZERS = {"sgd": optimizers.SGD, "adam": optimizers.Adam}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What was asked for; None leaves the choice to the data."""
+
+    data: str
+    target: str | None = None
+    task: Task | None = None
+    hidden: tuple[int, ...] | None = None
+    network: str | None = None
+    activation: str | None = None
+    loss: str | None = None
+    epochs: int = 60
+    batch_size: int = 32
+    optimizer: str = "adamw"
+    learning_rate: float = 2e-3
+    weight_decay: float | None = None
+    patience: int = 15
+    seed: int = 0
+    dtype: str = "float32"
+    impute: bool = False
+    test_share: float = 0.2
+
+
+DEFAULT_HIDDEN = (64, 32)
+DEFAULT_ACTIVATION = "relu"
+DEFAULT_WEIGHT_DECAY = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """The nodes that lie at one depth from the inputs (longest path), over held-out samples; mean J as target."""
+
+    level: int
+    nodes: int
+    activation: str
+    mean_gate: float | None
+    """Mean of Φ′; None for the inputs, which have no gate."""
+    closed_gates: float | None
+    """Share of the gates with |Φ′| < 5 % of the activation's largest (of 0 itself where that is unbounded)."""
+    sensitivity: float
+    """Root mean square of S(j, J)."""
+    linear_sensitivity: float
+    """Root mean square of S(j⁻, J)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A trained network and what is known of it."""
+
+    settings: Settings
+    network: Network
+    preprocessing: data.Preprocessing
+    history: History
+    score: float
+    """Held-out accuracy or R²."""
+    baseline: float
+    """The same of predicting the most frequent class, or the mean, of the training part."""
+    baseline_predicts: str
+    levels: tuple[Level, ...]
+    metrics: dict[str, Any]
+    """All of it as plain data, as in metrics.json."""
+
+    @property
+    def score_name(self) -> str:
+        return "R²" if self.preprocessing.classes is None else "accuracy"
+
+
+# ---- training ----
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """The table with everything decided but the network."""
+
+    table: data.Table
+    preprocessing: data.Preprocessing
+    loss: Loss
+    training: NDArray[Any]
+    validation: NDArray[Any]
+    held_out: NDArray[Any]
+
+    @property
+    def n_classes(self) -> int | None:
+        classes = self.preprocessing.classes
+        return None if classes is None else len(classes)
+
+    def part(self, rows: NDArray[Any], network: Network) -> tuple[FloatArray, NDArray[Any]]:
+        """(x, y) of these rows, as the network and the loss take them."""
+        x = self.preprocessing.inputs(self.table.features, rows).astype(network.dtype)
+        y = self.preprocessing.labels(self.table.target, rows)
+        return x, data.encode_target(self.loss, self.n_classes, y, network.n_outputs)
+
+
+def train(settings: Settings, *, progress: bool = False) -> Report:
+    """Read, split, preprocess, fit, measure. DataError, FormatError or GraphError say what does not fit."""
+    optimizer = _optimizer(settings)
+    task = _prepare(settings)
+    network = _network(settings, task)
+    history = fit(
+        network,
+        *task.part(task.training, network),
+        loss=task.loss,
+        optimizer=optimizer,
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        validation=task.part(task.validation, network),
+        patience=settings.patience,
+        seed=settings.seed,
+        progress=progress,
+    )
+    x, y = task.part(task.held_out, network)
+    output = network.forward(x).output
+    held_out_loss = network.backprop(x, y=y, loss=task.loss).loss
+    if not (np.isfinite(output).all() and held_out_loss is not None and np.isfinite(held_out_loss)):
+        raise DataError(
+            "training diverged: the network's outputs are no longer finite; try a smaller --learning-rate "
+            f"than {settings.learning_rate:g}"
+        )
+    score, baseline, predicts = _scores(task, output)
+    levels = measure_levels(network, x, y, task.loss)
+    name = "r2" if task.n_classes is None else "accuracy"
+    rows = {"training": len(task.training), "validation": len(task.validation), "held_out": len(task.held_out)}
+    classes = task.preprocessing.classes
+    metrics = {
+        "edgewise": version("edgewise"),
+        "task": "regression" if classes is None else "classification",
+        "data": {
+            "source": settings.data,
+            "target": task.table.target.name,
+            "features": len(task.table.features),
+            "inputs": network.n_inputs,
+            "classes": None if classes is None else list(classes),
+            "rows": rows,
+        },
+        "settings": asdict(settings) | {"loss": task.loss.name},
+        "network": {"nodes": network.n_nodes, "edges": network.n_edges, "levels": network.plan.n_levels},
+        "training": {"epochs": len(history.epoch), "best_epoch": history.best_epoch},
+        "held_out": {name: score, "loss": held_out_loss},
+        "baseline": {name: baseline, "predicts": predicts},
+        "levels": [asdict(level) for level in levels],
+    }
+    return Report(settings, network, task.preprocessing, history, score, baseline, predicts, levels, metrics)
+
+
+def _optimizer(settings: Settings) -> optimizers.Optimizer:
+    if settings.optimizer == "adamw":
+        decay = DEFAULT_WEIGHT_DECAY if settings.weight_decay is None else settings.weight_decay
+        return optimizers.AdamW(learning_rate=settings.learning_rate, weight_decay=decay)
+    if settings.weight_decay is not None:
+        raise DataError(f"weight decay belongs to adamw, not to {settings.optimizer!r}: leave --weight-decay out")
+    if settings.optimizer not in PLAIN_OPTIMIZERS:
+        raise DataError(f"there is no optimizer {settings.optimizer!r}; use {', '.join(PLAIN_OPTIMIZERS)} or adamw")
+    return PLAIN_OPTIMIZERS[settings.optimizer](learning_rate=settings.learning_rate)
+
+
+def _prepare(settings: Settings) -> _Task:
+    given_loss = None if settings.loss is None else losses.get(settings.loss)
+    if settings.seed < 0:
+        raise DataError(f"the seed is {settings.seed}; it must be a whole number ≥ 0")
+    table = data.load_table(settings.data, settings.target)
+    task = data.decide_task(table.target, settings.task)
+    loss = given_loss or losses.get("cross_entropy" if task == "classification" else "squared_error")
+    if task == "regression" and loss.kind == "classification":
+        raise DataError(
+            f"the loss {loss.name} is for classes, but the target {table.target.name!r} is taken for numbers; "
+            "choose another --loss, or --task classification"
+        )
+    labels = data.class_labels(table.target) if task == "classification" else None
+    learn, held_out = data.split(table.n_rows, settings.test_share, settings.seed, labels)
+    within, aside = data.split(len(learn), VALIDATION_SHARE, settings.seed, None if labels is None else labels[learn])
+    training, validation = learn[within], learn[aside]
+    preprocessing = data.Preprocessing.learn(table, training, task, impute=settings.impute)
+    return _Task(table, preprocessing, loss, training, validation, held_out)
+
+
+def _network(settings: Settings, task: _Task) -> Network:
+    """The network asked for, or a layerwise one that fits the data."""
+    n_inputs, allowed = len(task.preprocessing.input_names), data.outputs_needed(task.loss, task.n_classes)
+    if settings.network is None:
+        hidden = DEFAULT_HIDDEN if settings.hidden is None else settings.hidden
+        widest = max(hidden, default=1)
+        if min(hidden, default=1) < 1 or widest > MAX_WIDTH:
+            raise DataError(f"a hidden layer has 1 to {MAX_WIDTH:,} nodes, not {widest if widest > 1 else min(hidden)}")
+        return mlp(
+            [n_inputs, *hidden, allowed[0]],
+            activation=settings.activation or DEFAULT_ACTIVATION,
+            seed=settings.seed,
+            dtype=settings.dtype,
+        )
+    if settings.hidden is not None or settings.activation is not None:
+        raise DataError("a network from --network has its own nodes: give no --hidden and no --activation with it")
+    network = formats.load(settings.network).astype(settings.dtype)
+    if network.n_inputs != n_inputs:
+        raise DataError(
+            f"the network {settings.network} has {network.n_inputs} inputs, but {settings.data} makes {n_inputs} "
+            f"(from {len(task.table.features)} columns)"
+        )
+    if network.n_outputs not in allowed:
+        what = "one number" if task.n_classes is None else f"{task.n_classes} classes"
+        raise DataError(
+            f"the network {settings.network} has {network.n_outputs} outputs, but {what} with {task.loss.name} "
+            f"needs {' or '.join(map(str, allowed))}"
+        )
+    return network
+
+
+# ---- measuring ----
+
+
+def _scores(task: _Task, output: FloatArray) -> tuple[float, float, str]:
+    """Score of these held-out outputs, that of the baseline, and what the baseline predicts."""
+    truth = task.preprocessing.labels(task.table.target, task.held_out)
+    known = task.preprocessing.labels(task.table.target, task.training)
+    classes = task.preprocessing.classes
+    if classes is None:
+        unscaled = task.table.target.values[task.training].mean()
+        return r2(output[:, 0], truth), r2(np.full_like(truth, known.mean()), truth), f"{unscaled:.6g}"
+    most = int(np.bincount(known).argmax())
+    return float((data.predicted_classes(output) == truth).mean()), float((truth == most).mean()), classes[most]
+
+
+def r2(predicted: NDArray[Any], truth: NDArray[Any]) -> float:
+    """1 - Σ(o - y)² / Σ(y - mean y)², over the given samples; DataError if y is the same in all of them."""
+    spread = float(((truth - truth.mean()) ** 2).sum())
+    if spread == 0:
+        raise DataError("the target is the same in every held-out row, so R² has no meaning; use a larger --test-share")
+    return 1 - float(((predicted.astype(np.float64) - truth) ** 2).sum()) / spread
+
+
+def measure_levels(network: Network, x: FloatArray, y: NDArray[Any], loss: Loss) -> tuple[Level, ...]:
+    """Gates and sensitivities of the loss, level by level, over at most SAMPLES_MEASURED of the samples."""
+    chosen = np.unique(np.linspace(0, len(x) - 1, min(len(x), SAMPLES_MEASURED)).astype(int))
+    run = network.backprop(x[chosen], y=y[chosen], loss=loss)
+    largest = np.array([activations.get(name).max_gate for name in network.activations])
+    threshold = np.where(np.isfinite(largest), CLOSED_BELOW * largest, 0)
+    closed = (np.abs(run.gate) < threshold) | (run.gate == 0)
+    plan = network.plan
+    levels = []
+    for level in range(plan.n_levels):
+        nodes = plan.order[plan.level_start[level] : plan.level_start[level + 1]]
+        neurons = nodes[~network.is_input[nodes]]
+        kinds = sorted({network.activations[j] for j in neurons})
+        levels.append(
+            Level(
+                level,
+                len(nodes),
+                "input" if not kinds else ", ".join(kinds),
+                float(run.gate[:, neurons].mean()) if len(neurons) else None,
+                float(closed[:, neurons].mean()) if len(neurons) else None,
+                _rms(run.sensitivity[:, nodes]),
+                _rms(run.linear_sensitivity[:, nodes]),
+            )
+        )
+    return tuple(levels)
+
+
+def _rms(values: FloatArray) -> float:
+    return float(np.sqrt(np.square(values, dtype=np.float64).mean()))
+
+
+# ---- writing ----
+
+
+def write(report: Report, folder: Path) -> dict[str, Path]:
+    """Write everything into `folder`, made if need be, each file whole or not at all; what was written, by subject.
+
+    FormatError if it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise FormatError(f"cannot make the folder {folder}: {getattr(error, 'strerror', None) or error}") from None
+    paths = {
+        "network": folder / "network.json",
+        "preprocessing": folder / "preprocessing.json",
+        "history": folder / "history.csv",
+        "metrics": folder / "metrics.json",
+        "curves": folder / "learning-curves.png",
+    }
+    history = report.history
+    picture = curves.learning_curves(
+        history.epoch,
+        loss=history.loss,
+        validation_loss=history.validation_loss,
+        metric=history.metric,
+        validation_metric=history.validation_metric,
+        metric_name=report.score_name,
+        best_epoch=history.best_epoch,
+        title=f"{Path(report.settings.data).name}: held-out {report.score_name} {report.score:.4f}",
+    )
+    formats.save(report.network, paths["network"])
+    atomic.write_text(paths["preprocessing"], machine.as_json(report.preprocessing.to_dict()) + "\n")
+    history.write_csv(paths["history"])
+    atomic.write_text(paths["metrics"], machine.as_json(report.metrics) + "\n")
+    atomic.write_bytes(paths["curves"], picture)
+    return paths

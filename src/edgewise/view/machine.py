@@ -1,0 +1,30 @@
+"""Output for programs: strict JSON, with arrays as nested lists."""
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+
+
+def as_json(content: Any, *, indent: int | None = 2) -> str:
+    """JSON text of plain data and arrays.
+
+    Numbers that JSON does not know are the strings "inf", "-inf" and "nan"; whole numbers of more than 4,000 digits
+    (paths can be that many) are strings of hexadecimal digits, "0x…", since programs refuse to read longer ones.
+    """
+    return json.dumps(_plain(content), indent=indent, allow_nan=False, ensure_ascii=False)
+
+
+def _plain(content: Any) -> Any:
+    if isinstance(content, np.ndarray | np.generic):
+        return _plain(content.tolist())
+    if isinstance(content, dict):
+        return {str(key): _plain(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_plain(value) for value in content]
+    if isinstance(content, float) and not math.isfinite(content):
+        return str(content)
+    if isinstance(content, int) and content.bit_length() > 13_000:
+        return hex(content)
+    return content
