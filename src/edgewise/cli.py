@@ -109,7 +109,7 @@ def train(
     optimizer: Annotated[str, typer.Option(help="sgd, adam or adamw.")] = "adamw",
     learning_rate: Annotated[float, typer.Option(help="Step size of the optimizer.")] = 2e-3,
     weight_decay: Annotated[
-        float | None, typer.Option(help="Decoupled weight decay of adamw; 0.3 if left out.")
+        float | None, typer.Option(help="Pull of the weights to 0; 0.3 for adamw, 0 for the others, if left out.")
     ] = None,
     patience: Annotated[int, typer.Option(min=1, help="Epochs without progress in validation before stopping.")] = 15,
     seed: Annotated[int, typer.Option(min=0, help="Decides the split, the first weights and the order.")] = 0,

@@ -30,7 +30,11 @@ CLOSED_BELOW = 0.05
 SAMPLES_MEASURED = 1000
 """At most this many held-out samples go into the table of levels, evenly spread."""
 MAX_WIDTH = 1_000_000
-PLAIN_OPTIMIZERS = {"sgd": optimizers.SGD, "adam": optimizers.Adam}
+OPTIMIZERS: dict[str, type[optimizers.SGD | optimizers.Adam | optimizers.AdamW]] = {
+    "sgd": optimizers.SGD,
+    "adam": optimizers.Adam,
+    "adamw": optimizers.AdamW,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +171,7 @@ def train(settings: Settings, *, progress: bool = False) -> Report:
             "classes": None if classes is None else list(classes),
             "rows": rows,
         },
-        "settings": asdict(settings) | {"loss": task.loss.name},
+        "settings": asdict(settings) | {"loss": task.loss.name, "weight_decay": optimizer.weight_decay},
         "network": {"nodes": network.n_nodes, "edges": network.n_edges, "levels": network.plan.n_levels},
         "training": {"epochs": len(history.epoch), "best_epoch": history.best_epoch},
         "held_out": {name: score, "loss": held_out_loss},
@@ -177,15 +181,13 @@ def train(settings: Settings, *, progress: bool = False) -> Report:
     return Report(settings, network, task.preprocessing, history, score, baseline, predicts, levels, metrics)
 
 
-def _optimizer(settings: Settings) -> optimizers.Optimizer:
-    if settings.optimizer == "adamw":
-        decay = DEFAULT_WEIGHT_DECAY if settings.weight_decay is None else settings.weight_decay
-        return optimizers.AdamW(learning_rate=settings.learning_rate, weight_decay=decay)
-    if settings.weight_decay is not None:
-        raise DataError(f"weight decay belongs to adamw, not to {settings.optimizer!r}: leave --weight-decay out")
-    if settings.optimizer not in PLAIN_OPTIMIZERS:
-        raise DataError(f"there is no optimizer {settings.optimizer!r}; use {', '.join(PLAIN_OPTIMIZERS)} or adamw")
-    return PLAIN_OPTIMIZERS[settings.optimizer](learning_rate=settings.learning_rate)
+def _optimizer(settings: Settings) -> optimizers.SGD | optimizers.Adam | optimizers.AdamW:
+    if settings.optimizer not in OPTIMIZERS:
+        raise DataError(f"there is no optimizer {settings.optimizer!r}; use {', '.join(OPTIMIZERS)}")
+    decay = settings.weight_decay
+    if decay is None:
+        decay = DEFAULT_WEIGHT_DECAY if settings.optimizer == "adamw" else 0.0
+    return OPTIMIZERS[settings.optimizer](learning_rate=settings.learning_rate, weight_decay=decay)
 
 
 def _prepare(settings: Settings) -> _Task:
@@ -319,7 +321,7 @@ def write(report: Report, folder: Path) -> dict[str, Path]:
         validation_loss=history.validation_loss,
         metric=history.metric,
         validation_metric=history.validation_metric,
-        metric_name=report.score_name,
+        metric_name={"r2": "R²"}.get(history.metric_name, history.metric_name),
         best_epoch=history.best_epoch,
         title=f"{Path(report.settings.data).name}: held-out {report.score_name} {report.score:.4f}",
     )
