@@ -208,6 +208,7 @@ def test_train_learns_digits_with_its_defaults(here):
     metrics = as_json("train", "digits")
     assert metrics["held_out"]["accuracy"] >= 0.96
     assert metrics["baseline"]["accuracy"] < 0.12
+    assert (metrics["settings"]["hidden"], metrics["settings"]["activation"]) == ([64, 32], "relu")
 
 
 def test_train_learns_a_quantity(here):

@@ -171,7 +171,7 @@ def train(settings: Settings, *, progress: bool = False) -> Report:
             "classes": None if classes is None else list(classes),
             "rows": rows,
         },
-        "settings": asdict(settings) | {"loss": task.loss.name, "weight_decay": optimizer.weight_decay},
+        "settings": _settings_used(settings, task.loss, optimizer.weight_decay),
         "network": {"nodes": network.n_nodes, "edges": network.n_edges, "levels": network.plan.n_levels},
         "training": {"epochs": len(history.epoch), "best_epoch": history.best_epoch},
         "held_out": {name: score, "loss": held_out_loss},
@@ -239,6 +239,15 @@ def _network(settings: Settings, task: _Task) -> Network:
             f"needs {' or '.join(map(str, allowed))}"
         )
     return network
+
+
+def _settings_used(settings: Settings, loss: Loss, weight_decay: float) -> dict[str, Any]:
+    """The settings with the choices that were left to the data."""
+    used = asdict(settings) | {"loss": loss.name, "weight_decay": weight_decay}
+    if settings.network is None:
+        used["hidden"] = list(DEFAULT_HIDDEN if settings.hidden is None else settings.hidden)
+        used["activation"] = settings.activation or DEFAULT_ACTIVATION
+    return used
 
 
 # ---- measuring ----
