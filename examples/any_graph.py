@@ -19,7 +19,9 @@ batch = np.array([[1.0, 0.5], [-0.2, 0.8], [0.3, 0.3]])
 bwd = net.backprop(batch, target=["out1", "out2"])
 print("sensitivity has a target, a sample and a node axis:", bwd.sensitivity.shape)
 for t, target in enumerate(("out1", "out2")):
-    shown = ", ".join(f"S({name},{target}) = {s:+.4f}" for name, s in zip(net.names, bwd.sensitivity[t, 0], strict=True))
+    shown = ", ".join(
+        f"S({name},{target}) = {s:+.4f}" for name, s in zip(net.names, bwd.sensitivity[t, 0], strict=True)
+    )
     print(shown)
 
 loss = net.backprop(batch, y=[[0.5, 0.0], [0.4, 0.1], [0.6, 0.2]], loss="squared_error")

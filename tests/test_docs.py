@@ -24,7 +24,11 @@ KINDS = {"python", "text", "console", "sh", "mermaid", "json"}
 
 def blocks(page):
     text = page.read_text(encoding="utf-8")
-    return [(kind, body, text[: match.start()].count("\n") + 1) for match in BLOCK.finditer(text) for kind, body in [match.groups()]]
+    return [
+        (kind, body, text[: match.start()].count("\n") + 1)
+        for match in BLOCK.finditer(text)
+        for kind, body in [match.groups()]
+    ]
 
 
 def run_command(command, folder):

@@ -1,27 +1,83 @@
 """Edgewise: backpropagation on any feed-forward graph, with every quantity of the theory in the open."""
 
-from edgewise import activations, aggregations, initializers, losses
+from edgewise import activations, aggregations, initializers, losses, plan
 from edgewise.build import mlp, random_dag
 from edgewise.errors import DataError, EdgewiseError, FormatError, GraphError, MissingDependencyError
+from edgewise.expression import (
+    Expression,
+    apply,
+    cos,
+    exp,
+    graph,
+    hard_tanh,
+    log,
+    maximum,
+    minimum,
+    relu,
+    sigmoid,
+    sin,
+    sqrt,
+    tanh,
+    variable,
+    variables,
+)
+from edgewise.formats import load
+from edgewise.history import History, StepRecord
 from edgewise.losses import Loss
 from edgewise.network import Layer, Network
+from edgewise.optimizers import SGD, Adam, AdamW
+from edgewise.paths import Path, count_paths, iter_paths, top_paths
 from edgewise.results import BackwardPass, ForwardPass
+from edgewise.training import fit
+from edgewise.transform import Decoupled
+from edgewise.verify import Verification, verify
 
 __all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
     "BackwardPass",
     "DataError",
+    "Decoupled",
     "EdgewiseError",
+    "Expression",
     "FormatError",
     "ForwardPass",
     "GraphError",
+    "History",
     "Layer",
     "Loss",
     "MissingDependencyError",
     "Network",
+    "Path",
+    "StepRecord",
+    "Verification",
     "activations",
     "aggregations",
+    "apply",
+    "cos",
+    "count_paths",
+    "exp",
+    "fit",
+    "graph",
+    "hard_tanh",
     "initializers",
+    "iter_paths",
+    "load",
+    "log",
     "losses",
+    "maximum",
+    "minimum",
     "mlp",
+    "plan",
     "random_dag",
+    "relu",
+    "sigmoid",
+    "sin",
+    "sqrt",
+    "tanh",
+    "top_paths",
+    "variable",
+    "variables",
+    "verify",
 ]

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from edgewise import _core, activations, aggregations, engine, losses, samples
+from edgewise import activations, aggregations, engine, losses, samples
 from edgewise.arrays import FloatArray, IntArray
 from edgewise.errors import DataError, GraphError
 from edgewise.objective import LossTarget, NodeTargets, Objective
-from edgewise.plan import CycleFound, Plan, find_cycle, make_plan
+from edgewise.plan import CycleFound, Plan, depth_to, find_cycle, group_by, make_plan
 from edgewise.results import BackwardPass, ForwardPass
 
 if TYPE_CHECKING:
@@ -351,10 +351,7 @@ class Network:
     @cached_property
     def depth(self) -> IntArray:
         """(N,) d(i): arcs on the longest directed path from i to an output; -1 if it reaches none."""
-        is_output = np.zeros(self.n_nodes, np.bool_)
-        is_output[self.outputs] = True
-        plan = self.plan
-        depth = _core.longest_path_to(plan.order, plan.out_start, plan.out_edge, self.head, is_output)
+        depth = depth_to(self.plan, self.head, self.outputs)
         depth.flags.writeable = False
         return depth
 
@@ -363,7 +360,7 @@ class Network:
         """(start, edge): edge[start[k]:start[k+1]] share parameter k. Every edge alone if there is no tie."""
         if self.tie is None:
             return np.arange(self.n_edges + 1, dtype=np.int32), np.arange(self.n_edges, dtype=np.int32)
-        return _core.group_by(self.tie, int(self.tie.max(initial=-1)) + 1)
+        return group_by(self.tie, int(self.tie.max(initial=-1)) + 1)
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:

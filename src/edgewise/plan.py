@@ -55,6 +55,18 @@ def make_plan(n_nodes: int, tail: IntArray, head: IntArray) -> Plan:
     return Plan(*arrays)
 
 
+def group_by(key: IntArray, n_keys: int) -> tuple[IntArray, IntArray]:
+    """(start, item): item[start[k]:start[k+1]] are the places in `key` that hold k, in rising order."""
+    return _core.group_by(key, n_keys)
+
+
+def depth_to(plan: Plan, head: IntArray, targets: IntArray) -> IntArray:
+    """(N,) arcs on the longest path from each node to one of `targets`, -1 if it reaches none."""
+    is_target = np.zeros(len(plan.order), np.bool_)
+    is_target[targets] = True
+    return _core.longest_path_to(plan.order, plan.out_start, plan.out_edge, head, is_target)
+
+
 class CycleFound(GraphError):
     """The graph has a cycle; `level` is -1 on the nodes that lie on one or behind one."""
 

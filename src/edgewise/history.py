@@ -1,0 +1,60 @@
+"""What training leaves behind: one record per step for callbacks, one row per epoch for people."""
+
+import csv
+import io
+from dataclasses import dataclass, field
+from os import PathLike
+from typing import Any
+
+from edgewise.formats import atomic
+from edgewise.network import Network
+from edgewise.results import BackwardPass
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """One optimizer step, handed to every callback just after it."""
+
+    step: int
+    """Counted from 0 over the whole run."""
+    epoch: int
+    loss: float
+    """Mean loss of the step's minibatch, before the step."""
+    network: Network
+    """The network after the step; not a copy."""
+    backward: BackwardPass
+    """Both passes over the minibatch, before the step."""
+
+
+@dataclass(slots=True)
+class History:
+    """One entry per epoch; `metric` is the accuracy, or R² for a regression."""
+
+    metric_name: str = ""
+    epoch: list[int] = field(default_factory=list)
+    loss: list[float] = field(default_factory=list)
+    """Mean over the epoch's steps, each weighted by its samples, of the loss before the step."""
+    metric: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    """Empty without validation data, as is the next."""
+    validation_metric: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    best_epoch: int | None = None
+    """The epoch with the smallest validation loss."""
+    stopped_early: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """The columns by name."""
+        columns: dict[str, Any] = {"epoch": self.epoch, "loss": self.loss, "metric": self.metric}
+        if self.validation_loss:
+            columns |= {"validation_loss": self.validation_loss, "validation_metric": self.validation_metric}
+        return columns | {"seconds": self.seconds}
+
+    def write_csv(self, path: str | PathLike[str]) -> None:
+        """Write a row per epoch, whole or not at all; FormatError if it cannot be written."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        columns = self.to_dict()
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+        atomic.write_text(path, text.getvalue())

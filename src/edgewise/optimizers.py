@@ -1,0 +1,139 @@
+"""Optimizers: how a step follows from a gradient, on one flat array of parameters, in place.
+
+Each is a frozen record of its settings; what it remembers between steps is a list of arrays that the caller keeps.
+The updates are PyTorch's, so that runs can be compared.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from edgewise.arrays import FloatArray
+from edgewise.errors import DataError
+
+
+@dataclass(slots=True)
+class State:
+    """What an optimizer remembers: the number of steps taken, and arrays like the parameters."""
+
+    step: int = 0
+    moments: list[FloatArray] = field(default_factory=list)
+
+
+class Optimizer(Protocol):
+    """What `fit` needs of an optimizer."""
+
+    @property
+    def learning_rate(self) -> float: ...
+
+    def init(self, n_parameters: int, dtype: DTypeLike) -> State: ...
+
+    def step(self, parameters: FloatArray, gradient: FloatArray, state: State) -> None: ...
+
+
+def _check(name: str, value: float, low: float, high: float = math.inf) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value < high:
+        bounds = f"at least {low}" + (f" and below {high}" if high < math.inf else "")
+        raise DataError(f"{name} must be a number {bounds}, not {value!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class SGD:
+    """Gradient descent, with heavy-ball momentum (Polyak 1964) or Nesterov's (Sutskever et al. 2013) on request.
+
+    v ← momentum·v + g;  w ← w − learning_rate·v  (Nesterov: − learning_rate·(g + momentum·v)), where g includes
+    weight_decay·w.
+    """
+
+    learning_rate: float = 1e-2
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check("learning_rate", self.learning_rate, 0)
+        _check("momentum", self.momentum, 0, 1)
+        _check("weight_decay", self.weight_decay, 0)
+        if self.nesterov and self.momentum == 0:
+            raise DataError("nesterov needs a momentum, e.g. SGD(0.01, momentum=0.9, nesterov=True)")
+
+    def init(self, n_parameters: int, dtype: DTypeLike) -> State:
+        return State(0, [np.zeros(n_parameters, dtype)] if self.momentum else [])
+
+    def step(self, parameters: FloatArray, gradient: FloatArray, state: State) -> None:
+        state.step += 1
+        if self.weight_decay:
+            gradient = gradient + self.weight_decay * parameters
+        if self.momentum:
+            velocity = state.moments[0]
+            velocity *= self.momentum
+            velocity += gradient
+            gradient = gradient + self.momentum * velocity if self.nesterov else velocity
+        parameters -= self.learning_rate * gradient
+
+
+def _adam_update(settings: "Adam | AdamW", parameters: FloatArray, gradient: FloatArray, state: State) -> None:
+    """Kingma & Ba 2015, algorithm 1, with bias-corrected moments."""
+    state.step += 1
+    first, second = state.moments
+    first *= settings.beta1
+    first += (1 - settings.beta1) * gradient
+    second *= settings.beta2
+    second += (1 - settings.beta2) * gradient * gradient
+    scale = math.sqrt(1 - settings.beta2**state.step)
+    rate = settings.learning_rate / (1 - settings.beta1**state.step)
+    parameters -= rate * first / (np.sqrt(second) / scale + settings.epsilon)
+
+
+def _check_adam(settings: "Adam | AdamW") -> None:
+    _check("learning_rate", settings.learning_rate, 0)
+    _check("beta1", settings.beta1, 0, 1)
+    _check("beta2", settings.beta2, 0, 1)
+    _check("epsilon", settings.epsilon, 0)
+    _check("weight_decay", settings.weight_decay, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Adam:
+    """Adam (Kingma & Ba 2015); weight_decay adds weight_decay·w to the gradient (L2)."""
+
+    learning_rate: float = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_adam(self)
+
+    def init(self, n_parameters: int, dtype: DTypeLike) -> State:
+        return State(0, [np.zeros(n_parameters, dtype), np.zeros(n_parameters, dtype)])
+
+    def step(self, parameters: FloatArray, gradient: FloatArray, state: State) -> None:
+        if self.weight_decay:
+            gradient = gradient + self.weight_decay * parameters
+        _adam_update(self, parameters, gradient, state)
+
+
+@dataclass(frozen=True, slots=True)
+class AdamW:
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019): w ← w·(1 − learning_rate·weight_decay) first."""
+
+    learning_rate: float = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    weight_decay: float = 0.01
+
+    def __post_init__(self) -> None:
+        _check_adam(self)
+
+    def init(self, n_parameters: int, dtype: DTypeLike) -> State:
+        return State(0, [np.zeros(n_parameters, dtype), np.zeros(n_parameters, dtype)])
+
+    def step(self, parameters: FloatArray, gradient: FloatArray, state: State) -> None:
+        parameters *= 1 - self.learning_rate * self.weight_decay
+        _adam_update(self, parameters, gradient, state)
