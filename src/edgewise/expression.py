@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,10 @@ from edgewise.network import Network
 
 Number = int | float
 _created = itertools.count()
+MAX_PARALLEL = 64
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Expression:
     """A variable, or one operation on others; made by operators and by the functions of this module.
 
@@ -23,26 +26,16 @@ class Expression:
     a bias; every function is a node's activation. `a*a` is a product over two parallel arcs.
     """
 
-    __slots__ = ("activation", "aggregation", "bias", "name", "operation", "order", "terms")
-    __array_ufunc__ = None  # so that numpy_scalar * expression asks the expression
+    operation: str
+    terms: tuple[tuple[float, "Expression"], ...] = ()
+    _: KW_ONLY
+    bias: float = 0.0
+    activation: str = "identity"
+    aggregation: str = "sum"
+    name: str | None = None
+    order: int = field(default_factory=lambda: next(_created))
 
-    def __init__(
-        self,
-        operation: str,
-        terms: tuple[tuple[float, "Expression"], ...] = (),
-        *,
-        bias: float = 0.0,
-        activation: str = "identity",
-        aggregation: str = "sum",
-        name: str | None = None,
-    ) -> None:
-        self.operation = operation
-        self.terms = terms
-        self.bias = bias
-        self.activation = activation
-        self.aggregation = aggregation
-        self.name = name
-        self.order = next(_created)
+    __array_ufunc__ = None  # so that numpy_scalar * expression asks the expression
 
     @property
     def is_variable(self) -> bool:
@@ -102,8 +95,8 @@ class Expression:
             return apply(single, self)
         if power == 0:
             return Expression("pow", ((0.0, self),), bias=1.0)
-        if power == round(power) and abs(power) <= 64:
-            product = Expression("pow", ((1.0, self),) * int(abs(power)), aggregation="product")
+        if power == round(power):
+            product = _whole_power(self, int(abs(power)))
             return product if power > 0 else apply("reciprocal", product)
         return exp(log(self) * power)
 
@@ -137,6 +130,18 @@ def _number(given: Any) -> float:
     if not math.isfinite(number):
         raise GraphError(f"{given} is not a finite number")
     return number
+
+
+def _whole_power(base: Expression, power: int) -> Expression:
+    """A product of parallel arcs; a large power by repeated squaring, so that negative numbers keep their sign."""
+    if power <= MAX_PARALLEL:
+        return Expression("pow", ((1.0, base),) * power, aggregation="product")
+    result = base
+    for bit in f"{power:b}"[1:]:
+        result = apply("square", result)
+        if bit == "1":
+            result = result * base
+    return result
 
 
 def variable(name: str) -> Expression:
@@ -248,16 +253,17 @@ def graph(
     Shared subexpressions are computed once. GraphError for a variable that is used and not listed, for two variables
     of one name, and for anything that is not an expression.
     """
-    wanted = [outputs] if isinstance(outputs, Expression) else [_expression(output) for output in outputs]
+    wanted = _expressions(outputs)
     if not wanted:
         raise GraphError("give at least one output")
     reached = _reached(wanted)
     found = sorted((e for e in reached if e.is_variable), key=lambda e: e.order)
-    listed = found if inputs is None else [_expression(entry) for entry in inputs]
+    listed = found if inputs is None else _expressions(inputs)
     for entry in listed:
         if not entry.is_variable:
             raise GraphError(f"{entry!r} is not a variable; inputs are variables")
-    missing = [entry.name for entry in found if entry not in set(listed)]
+    known = set(listed)
+    missing = [entry.name for entry in found if entry not in known]
     if missing:
         raise GraphError(f"the outputs depend on {', '.join(map(repr, missing))}; list every variable in inputs")
 
@@ -277,6 +283,16 @@ def graph(
         names=_names(nodes),
         dtype=dtype,
     )
+
+
+def _expressions(given: Any) -> list[Expression]:
+    """One expression, or each of several."""
+    if isinstance(given, Expression):
+        return [given]
+    try:
+        return [_expression(entry) for entry in given]
+    except TypeError:
+        raise GraphError(f"{given!r} is neither an expression nor a list of expressions") from None
 
 
 def _reached(outputs: Sequence[Expression]) -> list[Expression]:
@@ -302,5 +318,6 @@ def _names(nodes: Sequence[Expression]) -> list[str]:
             counts[e.operation] = counts.get(e.operation, 0) + 1
             candidate = f"{e.operation}{counts[e.operation]}"
             name = None if candidate in taken else candidate
+        taken.add(name)
         names.append(name)
     return names

@@ -111,34 +111,52 @@ def top_paths(net: Network, bwd: BackwardPass, i: Node, t: Node, k: int, sample:
 
     bwd : a pass over `net`, which supplies the edge derivatives of one sample; of a batch, `sample` says which.
 
-    Best first: a partial path is ranked by its product so far times the largest product from its end to t, which one
-    sweep against the arcs finds for every node. So nothing is expanded that does not lead to a path that is returned.
+    Best first: a partial path is ranked by what it has given up, in log|∏z|, against the best path from i; one sweep
+    against the arcs finds what each arc gives up. That is exactly 0 along a best way on, so a partial path never
+    falls behind by rounding, and of equals the longest is continued: no more than the paths returned, and the arcs
+    that leave them, are looked at. Equal products come in a fixed order; products of 0 come last.
+
+    Raises DataError for k < 1, a sample that is not there, or a derivative that is not finite.
     """
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise DataError(f"k must be a whole number ≥ 1, not {k!r}")
     start, end = net.node(i), net.node(t)
     z = _derivatives_of(net, bwd, sample)
     with np.errstate(divide="ignore"):
-        gain = np.log(np.abs(z))
+        gain = np.log(np.abs(z)).tolist()
     best = _best_gain(net, gain, start, end)
-    found: list[Path] = []
-    ticket = count()  # equal products come in the order in which they were met
     on_the_way = _reaches(net, end)
-    heap: list[tuple[float, int, float, int, _Trail | None]] = []
+    heads = net.head.tolist()
+    found: list[Path] = []
+    ticket = count(0, -1)  # falling: of equals, the last one met is continued first
+    heap: list[tuple[float, int, int, _Trail | None]] = []
     if on_the_way[start]:
-        heap.append((-best[start], next(ticket), 0.0, start, None))
+        heap.append((0.0, next(ticket), start, None))
     while heap and len(found) < k:
-        _, _, so_far, node, trail = heapq.heappop(heap)
+        given_up, _, node, trail = heapq.heappop(heap)
         if node == end:
             edges = _unwound(trail)
-            found.append(Path(net, start, edges, float(np.prod(z[list(edges)])) if edges else 1.0))
+            found.append(Path(net, start, edges, _product(z[list(edges)].tolist())))
             continue
-        for edge in _out_edges(net, node):
-            head = int(net.head[edge])
+        for edge in reversed(_out_edges(net, node)):
+            head = heads[edge]
             if on_the_way[head]:
-                reached = so_far + gain[edge]
-                heapq.heappush(heap, (-(reached + best[head]), next(ticket), reached, head, _Trail(edge, trail)))
+                reachable = gain[edge] + best[head]
+                loss = 0.0 if reachable == best[node] else best[node] - reachable  # also where both are -inf
+                heapq.heappush(heap, (given_up + loss, next(ticket), head, _Trail(edge, trail)))
     return found
+
+
+def _product(factors: list[float]) -> float:
+    """The product, which neither overflows nor underflows on the way."""
+    mantissa, exponent = 1.0, 0
+    for factor in factors:
+        mantissa, shift = math.frexp(mantissa * factor)
+        exponent += shift
+    try:
+        return math.ldexp(mantissa, exponent)
+    except OverflowError:
+        return math.copysign(math.inf, mantissa)
 
 
 def _unwound(trail: _Trail | None) -> tuple[int, ...]:
@@ -150,7 +168,9 @@ def _unwound(trail: _Trail | None) -> tuple[int, ...]:
 
 
 def _derivatives_of(net: Network, bwd: BackwardPass, sample: int) -> FloatArray:
-    z = bwd.edge_derivative
+    if isinstance(sample, bool) or not isinstance(sample, int | np.integer):
+        raise DataError(f"a sample is given by its index, not by {sample!r}")
+    z = np.asarray(bwd.edge_derivative, np.float64)
     if z.shape[-1] != net.n_edges:
         raise DataError(f"the backward pass is over {z.shape[-1]} edges, the network has {net.n_edges}")
     if z.ndim == 2:
@@ -167,12 +187,12 @@ def _derivatives_of(net: Network, bwd: BackwardPass, sample: int) -> FloatArray:
     return z
 
 
-def _best_gain(net: Network, gain: FloatArray, start: int, end: int) -> list[float]:
+def _best_gain(net: Network, gain: list[float], start: int, end: int) -> list[float]:
     """log of the largest |∏z| from each node to `end`; −∞ where there is none or only zero."""
     position = net.plan.position
     best = [-math.inf] * net.n_nodes
     best[end] = 0.0
-    heads, gains = net.head.tolist(), gain.tolist()
+    heads = net.head.tolist()
     for node in net.plan.order[position[start] : position[end]][::-1].tolist():
-        best[node] = max((gains[e] + best[heads[e]] for e in _out_edges(net, node)), default=-math.inf)
+        best[node] = max((gain[e] + best[heads[e]] for e in _out_edges(net, node)), default=-math.inf)
     return best
