@@ -5,10 +5,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import TorchNetwork, assert_close, over_ties
-from strategies import dags, networks_with_samples, samples
 
 import edgewise as ew
+from oracles import TorchNetwork, assert_close, over_ties
+from strategies import dags, networks_with_samples, samples
 
 settings.register_profile("edgewise", deadline=None, max_examples=60)
 settings.load_profile("edgewise")

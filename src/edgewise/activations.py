@@ -146,7 +146,7 @@ _ROWS = (
     ),
     Activation("clamped", _clamp, _inside_unit, (-1, 1), 1, False, (-1.0, 1.0)),
     Activation("hat", _hat, _hat_gate, (0, 1), 1, False, (-1.0, 0.0, 1.0)),
-    Activation("gaussian", lambda s: np.exp(-s * s), lambda s, y: -2 * s * y, (0, 1), math.sqrt(2 / math.e), False),
+    Activation("gaussian", lambda s: np.exp(-s * s), lambda s, y: -2 * (s * y), (0, 1), math.sqrt(2 / math.e), False),
     # ---- elementary functions, for computational graphs ----
     Activation("exp", np.exp, lambda s, y: y, (0, INF), INF, True),
     Activation("log", np.log, lambda s, y: 1 / s, (-INF, INF), INF, True),

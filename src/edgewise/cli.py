@@ -246,7 +246,8 @@ def backprop(
         return
     console = text.console(sys.stdout)
     console.print(
-        f"{len(x)} samples, target {text.printable(name)}" + ("" if run.loss is None else f": {run.loss:.6g}")
+        f"{len(x)} {'sample' if len(x) == 1 else 'samples'}, target {text.printable(name)}"
+        + ("" if run.loss is None else f": {run.loss:.6g}")
     )
     for table in _mean_tables(net, run):
         text.show(console, table)

@@ -1,0 +1,211 @@
+"""Training: it learns, takes PyTorch's steps, repeats itself bit for bit, stops and fails as it says."""
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+
+import edgewise as ew
+from oracles import assert_close
+
+XOR = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
+
+
+def blobs(n=120, seed=0):
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 3, n)
+    return rng.normal(size=(n, 2)) + 2.5 * np.stack([np.cos(2 * y), np.sin(2 * y)], axis=1), y
+
+
+def test_digits():
+    data = load_digits()
+    order = np.random.default_rng(0).permutation(len(data.target))
+    x, y = data.data[order] / 16, data.target[order]
+    net = ew.mlp([64, 64, 10], dtype="float32")
+    history = ew.fit(net, x[:1400], y[:1400], epochs=15, validation=(x[1400:], y[1400:]), optimizer=ew.Adam(3e-3))
+    assert history.metric_name == "accuracy"
+    assert history.validation_metric[-1] >= 0.95
+    assert history.loss[-1] < 0.2 * history.loss[0]
+
+
+def test_xor_on_a_graph_with_skip_arcs():
+    # one hidden neuron is enough when the inputs also reach the output directly
+    net = ew.Network(
+        [0, 1, 0, 1, 2], [2, 2, 3, 3, 3], [1.0, 1.1, -0.5, -0.6, 1.2], activation=["tanh"] * 3 + ["identity"]
+    )
+    history = ew.fit(net, *XOR, loss="binary_cross_entropy", optimizer=ew.Adam(0.05), epochs=800, batch_size=4)
+    assert history.metric[-1] == 1.0
+    assert history.loss[-1] < 0.05
+
+
+def test_the_steps_are_pytorchs():
+    net = ew.mlp([2, 5, 3], activation="tanh", seed=3)
+    x, y = blobs(64)
+    layers = torch.nn.Sequential(torch.nn.Linear(2, 5), torch.nn.Tanh(), torch.nn.Linear(5, 3)).double()
+    with torch.no_grad():
+        for ours, theirs in zip(net.layers, (layers[0], layers[2]), strict=True):
+            theirs.weight.copy_(torch.tensor(ours.weight))
+            theirs.bias.copy_(torch.tensor(ours.bias))
+    optimizer = torch.optim.Adam(layers.parameters(), 0.01)
+    for _ in range(6):
+        for first in range(0, 64, 16):
+            optimizer.zero_grad()
+            rows = slice(first, first + 16)
+            torch.nn.functional.cross_entropy(layers(torch.tensor(x[rows])), torch.tensor(y[rows])).backward()
+            optimizer.step()
+    ew.fit(net, x, y, optimizer=ew.Adam(0.01), epochs=6, batch_size=16, shuffle=False)
+    for ours, theirs in zip(net.layers, (layers[0], layers[2]), strict=True):
+        assert_close(ours.weight, theirs.weight.detach().numpy(), 1e-10)
+        assert_close(ours.bias, theirs.bias.detach().numpy(), 1e-10)
+
+
+def test_the_same_seed_gives_the_same_bits():
+    x, y = blobs()
+
+    def run(seed):
+        net = ew.mlp([2, 8, 3], dtype="float32")
+        history = ew.fit(net, x, y, epochs=5, validation=0.25, seed=seed)
+        return net.weight.tobytes() + net.bias.tobytes(), history.validation_loss
+
+    assert run(1) == run(1)
+    assert run(1)[0] != run(2)[0]
+
+
+def test_early_stopping_restores_the_best():
+    x, y = blobs(40)
+    noise = np.random.default_rng(1).integers(0, 3, 40)
+    net = ew.mlp([2, 64, 3])
+    history = ew.fit(net, x, y, epochs=500, validation=(x, noise), patience=5, optimizer=ew.Adam(0.02))
+    assert history.stopped_early
+    assert len(history.epoch) == history.best_epoch + 6
+    best = net.backprop(x, y=noise, loss="cross_entropy").loss
+    assert_close(best, min(history.validation_loss))
+
+
+def test_clipping_bounds_the_step():
+    x, y = blobs()
+    net = ew.mlp([2, 3])
+    before = np.concatenate([net.weight, net.bias])
+    steps = []
+
+    def watch(record):
+        now = np.concatenate([net.weight, net.bias])
+        steps.append(np.linalg.norm(now - before))
+        before[:] = now
+
+    ew.fit(net, x * 1000, y, optimizer=ew.SGD(1.0), epochs=2, clip_norm=0.01, callbacks=[watch])
+    assert_close(steps, np.full(len(steps), 0.01), 1e-9)
+
+
+def test_callbacks_see_every_step_and_may_stop():
+    x, y = blobs(100)
+    records = []
+
+    def stop_at_five(record):
+        records.append(record)
+        return record.step == 5
+
+    history = ew.fit(ew.mlp([2, 3]), x, y, batch_size=32, epochs=9, callbacks=[stop_at_five])
+    assert [record.step for record in records] == [0, 1, 2, 3, 4, 5]
+    assert [record.epoch for record in records] == [0, 0, 0, 0, 1, 1]
+    assert history.epoch == [0, 1]
+    assert records[0].backward.gate.shape == (32, 5)
+    assert records[0].loss == records[0].backward.loss
+
+
+def test_weights_of_zero_take_samples_out():
+    x, y = blobs(64)
+    inside = np.arange(64) % 2 == 0
+    nets = [ew.mlp([2, 3]) for _ in range(2)]
+    ew.fit(nets[0], x, y, sample_weight=inside.astype(float), epochs=3, batch_size=64, shuffle=False)
+    ew.fit(nets[1], x[inside], y[inside], epochs=3, batch_size=64, shuffle=False)
+    assert_close(nets[0].weight, nets[1].weight)
+
+
+def test_the_loss_of_an_epoch_counts_class_weights():
+    # a learning rate of 0 leaves the network be, so the epoch's mean is that of one pass over all samples
+    x, y = blobs(50)
+    net = ew.mlp([2, 3])
+    share, of_class = np.random.default_rng(2).uniform(0.1, 2, 50), [1.0, 5.0, 0.0]
+    history = ew.fit(
+        net, x, y, optimizer=ew.SGD(0.0), epochs=1, batch_size=3, sample_weight=share, class_weight=of_class
+    )
+    whole = net.backprop(x, y=y, loss="cross_entropy", sample_weight=share, class_weight=of_class).loss
+    assert_close(history.loss[0], whole)
+
+
+def test_ties_hold():
+    net = ew.Network([0, 0, 1, 2], [1, 2, 3, 3], [0.5, 0.5, 1.0, -1.0], tie=[0, 0, 1, 2], activation="tanh")
+    x = np.random.default_rng(0).normal(size=(32, 1))
+    ew.fit(net, x, np.sin(x), epochs=5)
+    assert net.weight[0] == net.weight[1] != 0.5
+
+
+def test_regression_reports_r2():
+    x = np.random.default_rng(0).normal(size=(200, 3))
+    y = x @ [1.0, -2.0, 0.5] + 0.3
+    history = ew.fit(ew.mlp([3, 1]), x, y, optimizer=ew.Adam(0.05), epochs=60)
+    assert history.metric_name == "r2"
+    assert history.metric[-1] > 0.999
+
+
+def test_history_in_a_file(tmp_path):
+    x, y = blobs()
+    history = ew.fit(ew.mlp([2, 3]), x, y, epochs=3, validation=0.2)
+    history.write_csv(tmp_path / "history.csv")
+    with open(tmp_path / "history.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["loss"]) for row in rows] == history.loss
+    assert [float(row["validation_metric"]) for row in rows] == history.validation_metric
+
+
+def test_divergence_says_where_and_puts_the_network_back():
+    x, y = blobs()
+    net = ew.Network([0, 1, 2], [2, 2, 3], [1.0, 1.0, 1.0], activation=["identity", "identity", "exp", "identity"],
+                     names=["a", "b", "boom", "out"])  # fmt: skip
+    with pytest.raises(ew.DataError, match=r"epoch 0, step 1: the loss is inf, first at node 'boom'"):
+        ew.fit(net, x * 10, y.astype(float), optimizer=ew.SGD(10.0), epochs=50)
+    assert np.array_equal(net.weight, [1, 1, 1])
+
+
+def test_an_interrupt_keeps_whole_steps():
+    x, y = blobs()
+    net = ew.mlp([2, 3])
+    kept = []
+
+    def interrupt(record):
+        kept.append(net.weight.copy())
+        if record.step == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ew.fit(net, x, y, callbacks=[interrupt])
+    assert np.array_equal(net.weight, kept[-1])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"x": np.zeros((0, 2))}, "no samples"),
+        ({"x": np.zeros(2)}, "needs samples as rows"),
+        ({"x": np.full((120, 2), np.nan)}, "x is nan at input 0 of sample 0"),
+        ({"y": np.zeros(3, int)}, "y has shape"),
+        ({"y": np.full(120, 7)}, "out of range"),
+        ({"loss": "cross-entropy"}, "unknown loss"),
+        ({"epochs": 0}, "epochs must be"),
+        ({"batch_size": 0}, "batch_size must be"),
+        ({"batch_size": 2.5}, "batch_size must be"),
+        ({"validation": 1.0}, "validation must be"),
+        ({"validation": 0.999}, "leaves none to train on"),
+        ({"patience": 3}, "patience needs validation"),
+        ({"clip_norm": 0}, "clip_norm"),
+        ({"sample_weight": [1.0]}, "sample_weight has shape"),
+    ],
+)
+def test_what_does_not_fit(changes, message):
+    x, y = blobs()
+    arguments = {"x": x, "y": y, **changes}
+    with pytest.raises(ew.DataError, match=message):
+        ew.fit(ew.mlp([2, 3]), **arguments)
