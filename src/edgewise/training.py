@@ -68,6 +68,9 @@ def fit(
     used = losses.get(_default_loss(net, y) if loss is None else loss)
     y_all = used.check(y, net.n_outputs, len(x_all))
     weights = None if sample_weight is None else samples.read_weights(sample_weight, len(x_all))
+    if class_weight is not None:  # one weight per sample from here on, so that an epoch's mean counts both
+        of_class = used.class_weights(class_weight, y_all, net.n_outputs)
+        weights = of_class if weights is None else weights * of_class
     rng = np.random.default_rng(seed)
     rows, held_out = np.arange(len(x_all)), None
     if isinstance(validation, tuple):
@@ -103,7 +106,6 @@ def fit(
                     y=y_all[batch],
                     loss=used,
                     sample_weight=None if weights is None else weights[batch],
-                    class_weight=class_weight,
                     engine=engine,
                     threads=threads,
                 )
