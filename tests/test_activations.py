@@ -93,13 +93,21 @@ def test_the_range_and_the_largest_gate_are_as_stated(row):
 
 @pytest.mark.parametrize("row", EVERY, ids=ids)
 def test_where_the_gate_can_be_had_from_the_value(row):
-    s = points(row)
+    s = np.sort(points(row))
     y = row.value(s)
-    nearest = [np.argmin(np.where(np.abs(s - s[k]) > 1e-3, np.abs(y - y[k]), np.inf)) for k in range(len(s))]
     gate = row.gate(s, y)
-    equal_value = np.abs(y[nearest] - y) < 1e-9
     if row.gate_from_value:
-        assert_close(gate[nearest][equal_value], gate[equal_value], 1e-6)
+        steps = np.diff(y)
+        if (steps > 0).all() or (steps < 0).all():
+            return  # no two s have one Φ: the gate is a function of it
+        if row.name == "relu":
+            assert np.ptp(gate[y == 0]) == 0
+            assert (steps[y[1:] > 0] > 0).all()
+        else:  # rounding alone makes two Φ equal, where the curve is flat; 1/s also jumps
+            assert row.name in ("sigmoid", "tanh", "elu", "selu", "exp", "reciprocal")
+            equal = steps == 0
+            assert_close(gate[1:][equal], gate[:-1][equal], 1e-9)
+            assert len(np.unique(y)) >= 0.9 * len(y)
         return
     # two s with one Φ and two Φ′
     pairs = {

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import edgewise as ew
-from edgewise import data, losses
+from edgewise import data, losses, parquet
 from edgewise.data import Column, Preprocessing
 
 SPECIES = ["oak", "elm", "ash"]
@@ -383,19 +383,33 @@ def consume(path):
     assert np.isfinite(learnt.inputs(table.features)).all()
 
 
-@settings(max_examples=80, deadline=None)
-@given(st.data())
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_a_damaged_file_is_an_edgewise_error_at_most(tmp_path_factory, kind, draw):
-    whole = frame().write_csv().encode() if kind == "csv" else parquet_bytes()
+def damage_and_consume(path, whole, draw):
     content = bytearray(whole[: draw.draw(st.integers(0, len(whole)))] if draw.draw(st.booleans()) else whole)
     for _ in range(draw.draw(st.integers(0, 4))):
         if content:
             content[draw.draw(st.integers(0, len(content) - 1))] = draw.draw(st.integers(0, 255))
-    path = tmp_path_factory.mktemp("damaged") / f"d.{kind}"
     path.write_bytes(content)
     with contextlib.suppress(ew.EdgewiseError):
         consume(path)
+
+
+@settings(max_examples=80)
+@given(st.data())
+def test_a_damaged_csv_is_an_edgewise_error_at_most(tmp_path_factory, draw):
+    damage_and_consume(tmp_path_factory.mktemp("damaged") / "d.csv", frame().write_csv().encode(), draw)
+
+
+@settings(max_examples=25)  # each reads in a process of its own
+@given(st.data())
+def test_a_damaged_parquet_is_an_edgewise_error_at_most(tmp_path_factory, draw):
+    damage_and_consume(tmp_path_factory.mktemp("damaged") / "d.parquet", parquet_bytes(), draw)
+
+
+def test_a_reader_that_gives_up_its_process_is_an_error_here(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet, "_CHILD", "import os; os.abort()")
+    (tmp_path / "x.parquet").write_bytes(parquet_bytes())
+    with pytest.raises(ew.FormatError, match="its reader broke off; the file is damaged"):
+        data.load_table(str(tmp_path / "x.parquet"), "species")
 
 
 @settings(max_examples=80, deadline=None)

@@ -35,7 +35,7 @@ def small():
     )
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(dags(dtypes=("float32", "float64")), st.sampled_from(FORMATS))
 def test_round_trips_are_exact(net, form):
     again = form.decode(form.encode(net))
@@ -69,7 +69,7 @@ def test_the_contracts_example():
 
 
 class TestNetworkX:
-    @settings(deadline=None, max_examples=40)
+    @settings(max_examples=40)
     @given(dags())
     def test_networkx_reads_what_we_write(self, net):
         graph = networkx.node_link_graph(json.loads(json_format.encode(net)), edges="edges")
@@ -197,7 +197,7 @@ def decode_or_refuse(form, content):
         assert isinstance(form.decode(content), ew.Network)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.sampled_from(FORMATS), st.data())
 def test_damaged_files(form, data):
     content = bytearray(GOOD[form])
@@ -207,7 +207,7 @@ def test_damaged_files(form, data):
     decode_or_refuse(form, bytes(content))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.sampled_from(FORMATS), st.binary(max_size=200))
 def test_random_bytes(form, content):
     decode_or_refuse(form, content)
@@ -220,7 +220,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.data())
 def test_documents_with_anything_anywhere(data):
     changed = document()
@@ -237,7 +237,7 @@ def test_documents_with_anything_anywhere(data):
     decode_or_refuse(json_format, json.dumps(changed).encode("utf-8", "surrogatepass"))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     st.dictionaries(
         st.sampled_from(["tail", "head", "inputs", "outputs", "activation", "weight", "bias", "tie", "response"]),

@@ -3,15 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import edgewise as ew
 from oracles import TorchNetwork, assert_close, over_ties
 from strategies import dags, networks_with_samples, samples
-
-settings.register_profile("edgewise", deadline=None, max_examples=60)
-settings.load_profile("edgewise")
 
 
 def assert_equals_torch(bwd, theirs, net):

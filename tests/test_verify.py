@@ -11,7 +11,7 @@ from edgewise.engine import reference
 from strategies import networks_with_samples
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(networks_with_samples())
 def test_every_way_agrees(case):
     net, x = case
@@ -20,7 +20,7 @@ def test_every_way_agrees(case):
     assert {row.way for row in report.rows} == {"sum over paths", "complex step", "decoupled network"}
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(networks_with_samples())
 def test_losses_agree_too(case):
     net, x = case
@@ -61,6 +61,19 @@ def test_as_data():
     data = json.loads(json.dumps(report.to_dict(), allow_nan=False))
     assert data["ok"]
     assert data["samples"] == 2
+
+
+def test_as_data_when_numbers_are_not_finite():
+    net = ew.Network([0, 1], [1, 2], [1.0, 1.0], activation=["identity", "sqrt", "identity"])
+    data = json.loads(json.dumps(ew.verify(net, [0.0]).to_dict(), allow_nan=False))
+    assert any(row["note"] == "some are not finite" for row in data["rows"])
+
+
+@pytest.mark.parametrize("wrong", [1.001, -1.0])
+def test_a_loss_with_a_wrong_gradient_is_found(wrong):
+    loss = ew.Loss("wrong", lambda o, y: ((o - y) ** 2).sum(axis=1), lambda o, y: 2 * wrong * (o - y))
+    report = ew.verify(ew.mlp([2, 3, 2], activation="tanh"), [1.0, 2.0], y=[0.3, 0.4], loss=loss)
+    assert [row.quantity for row in report.rows if not row.ok] == ["∂J/∂output"]
 
 
 def test_float32_has_its_own_tolerance():

@@ -1,9 +1,10 @@
 """The table of activations: Φ beside Φ′, with kinks, range and the largest gate.
 
-Every Φ takes an array of any float dtype, or complex (for complex-step differences), and returns the same dtype; it
-neither warns nor loses a NaN, over the whole range of floats. Φ′ is the gate; it is called with s and y = Φ(s) and
-uses whichever gives it exactly. The lecture's remark, that Φ′ can be had from Φ alone, holds for the rows with
-`gate_from_value`; for the others two different s give the same Φ and different Φ′.
+Every Φ takes an array of any float dtype, or complex (for complex-step differences), and returns the same dtype; it is
+right over the whole range of floats and keeps a NaN. (Engines call it with NumPy's floating-point warnings off.)
+
+Φ′ is the gate; it is called with s and y = Φ(s) and uses whichever gives it exactly. The lecture's remark, that Φ′ can
+be had from Φ alone, holds for the rows with `gate_from_value`; for the others two s with one Φ have different Φ′.
 
 At a kink the row says which one-sided derivative is taken: relu′(0) = 0 and hard_tanh′(±1) = 1 as in the lecture
 (PyTorch takes 0 at the ends of hard tanh), and abs′(0) = 0.

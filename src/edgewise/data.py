@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewise import parquet
 from edgewise.arrays import FloatArray
 from edgewise.errors import DataError, FormatError, MissingDependencyError
 from edgewise.losses import Loss
@@ -177,7 +178,7 @@ def _read_frame(path: str | Path, *, header: bool) -> Any:
         raise DataError(f"{path} is empty: it has no row of data")
     try:
         if suffix in (".parquet", ".pq"):
-            return pl.read_parquet(io.BytesIO(content))
+            return parquet.read(content)
         return pl.read_csv(
             io.BytesIO(content),
             separator="\t" if suffix == ".tsv" else ",",
@@ -397,7 +398,9 @@ class Preprocessing:
     def labels(self, target: Column, rows: NDArray[Any]) -> NDArray[Any]:
         """(B,) class indices, or standardised numbers."""
         if isinstance(self.target, NumberTarget):
-            numbers: NDArray[Any] = (target.values[rows].astype(np.float64) - self.target.mean) / self.target.scale
+            numbers: NDArray[Any] = _standardised(
+                target.values[rows].astype(np.float64), self.target.mean, self.target.scale
+            )
             return numbers
         place = {label: k for k, label in enumerate(self.target.classes)}
         return np.array([place[label] for label in class_labels(target)[rows]], dtype=np.int64)
@@ -476,6 +479,13 @@ def _refuse_missing(column: Column, rows: NDArray[Any], advice: str = "fill it i
         raise DataError(f"column {column.name!r}, row {bad[0] + 1}: the value is missing{more}; {advice}")
 
 
+def _standardised(values: FloatArray, mean: float, scale: float) -> FloatArray:
+    """(v - mean) / scale, also where the difference alone would overflow."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        found: FloatArray = (values - mean) / scale
+        return np.where(np.isfinite(found), found, (values / 2 - mean / 2) / (scale / 2))
+
+
 def _mean_and_scale(values: FloatArray) -> tuple[float, float]:
     values = values.astype(np.float64)
     largest = float(np.abs(values).max())
@@ -515,7 +525,7 @@ def _apply(feature: NumericFeature | CategoricalFeature, column: Column, rows: N
             raise DataError(f"column {feature.name!r} holds words ({values[0]!r}, …) where numbers were learnt from")
         numbers = np.where(missing, 0.0 if feature.fill is None else feature.fill, values.astype(np.float64))
         with np.errstate(all="ignore"):
-            standardised: FloatArray = (numbers - feature.mean) / feature.scale
+            standardised = _standardised(numbers, feature.mean, feature.scale)
         # float32 is what networks are trained in
         bad = np.flatnonzero(~(np.abs(standardised) < np.finfo(np.float32).max))
         if len(bad):

@@ -532,26 +532,31 @@ class Network:
 
     # ---- other forms of the same network ----
 
+    def replace(self, **changes: Any) -> "Network":
+        """A network of its own, like this one but for the constructor's arguments that are given."""
+        own: dict[str, Any] = {
+            "tail": self.tail,
+            "head": self.head,
+            "weight": self._weight,
+            "bias": self._bias,
+            "activation": self.activations,
+            "aggregation": self.aggregations,
+            "response": self._response,
+            "inputs": self.inputs,
+            "outputs": self.outputs,
+            "names": self._given_names,
+            "tie": self.tie,
+            "dtype": self._dtype,
+        }
+        return Network(**(own | changes))
+
     def copy(self) -> "Network":
         """A network of its own with the same structure and parameters."""
-        return self.astype(self._dtype)
+        return self.replace()
 
     def astype(self, dtype: DTypeLike) -> "Network":
         """A copy with its parameters and results in another dtype, "float32" or "float64"."""
-        return Network(
-            self.tail,
-            self.head,
-            self._weight,
-            bias=self._bias,
-            activation=self.activations,
-            aggregation=self.aggregations,
-            response=self._response,
-            inputs=self.inputs,
-            outputs=self.outputs,
-            names=self._given_names,
-            tie=self.tie,
-            dtype=dtype,
-        )
+        return self.replace(dtype=dtype)
 
     def decouple(self) -> "Decoupled":
         """The decoupled formulation: every neuron j as a linear subnode j⁻ and an activation subnode j⁺.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from math import inf, isfinite
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from edgewise.results import BackwardPass
 
 EXACT, DIFFERENCES, SINGLE = 1e-12, 1e-6, 1e-5
 CHUNK = 1 << 20
+STEP = float(np.finfo(np.float64).eps) ** (1 / 3)
+"""Of central differences: rounding and truncation weigh the same (both about 1e-11)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,11 @@ class Verification:
         return all(row.ok for row in self.rows)
 
     def to_dict(self) -> dict[str, Any]:
-        """As data for JSON."""
-        rows = [asdict(row) | {"ok": row.ok} for row in self.rows]
+        """As data for JSON; the error is None, too, where numbers that are not finite disagree."""
+        rows = [
+            asdict(row) | {"error": row.error if row.error is not None and isfinite(row.error) else None, "ok": row.ok}
+            for row in self.rows
+        ]
         return {"target": self.target, "samples": self.n_samples, "ok": self.ok, "rows": rows}
 
     def __str__(self) -> str:
@@ -98,7 +104,8 @@ def verify(
     node target; with a loss, J has no node, and they are left out.
     """
     array, _ = samples.read(net, x)
-    bwd = net.backprop(array, target, y=y, loss=loss, reduction="sum", engine="reference")
+    objective: dict[str, Any] = {"target": target, "y": y, "loss": loss, "reduction": "sum"}
+    bwd = net.backprop(array, **objective, engine="reference")
     if bwd.sensitivity.ndim != 2:
         raise GraphError("verify takes one target at a time")
     exact = EXACT if net.dtype == np.float64 else SINGLE
@@ -106,12 +113,14 @@ def verify(
     name = "the loss" if node is None else net.names[node]
     rows = [
         _path_sum(net, bwd, node, max_paths, exact),
-        *_differences(net, array, bwd, node, y, loss, max_parameters, seed),
-        *_decoupled(net, array, bwd, node, y, loss, exact),
+        *_differences(net, array, bwd, node, objective, max_parameters, seed),
+        *_decoupled(net, array, bwd, node, objective, exact),
     ]
+    if loss is not None:
+        rows.append(_loss_differences(losses.get(loss), bwd, y, net.n_outputs))
     for other in engine.names():
         if other != "reference":
-            again = net.backprop(array, target, y=y, loss=loss, reduction="sum", engine=other)
+            again = net.backprop(array, **objective, engine=other)
             rows += [
                 _check(f"engine {other}", quantity, getattr(again, quantity), getattr(bwd, quantity), exact)
                 for quantity in ("value", "sensitivity", "linear_sensitivity", "weight_gradient", "bias_gradient")
@@ -125,7 +134,7 @@ def _check(way: str, quantity: str, found: FloatArray, expected: FloatArray, tol
         return Check(way, quantity, 0, None, tolerance, "there are none")
     if not (np.isfinite(found).all() and np.isfinite(expected).all()):
         same = np.array_equal(found, expected, equal_nan=True)
-        return Check(way, quantity, expected.size, 0.0 if same else float("inf"), tolerance, "some are not finite")
+        return Check(way, quantity, expected.size, 0.0 if same else inf, tolerance, "some are not finite")
     scale = float(np.abs(expected).max())
     error = float(np.abs(found - expected).max())
     return Check(way, quantity, expected.size, error / scale if scale > 0 else error, tolerance, note)
@@ -159,8 +168,7 @@ def _differences(
     x: FloatArray,
     bwd: BackwardPass,
     node: int | None,
-    y: ArrayLike | None,
-    loss: str | losses.Loss | None,
+    objective: dict[str, Any],
     max_parameters: int,
     seed: int,
 ) -> Iterator[Check]:
@@ -171,7 +179,7 @@ def _differences(
     tolerance = SINGLE if net.dtype != np.float64 else EXACT if complex_step else DIFFERENCES
     rng = np.random.default_rng(seed)
     known = {
-        "weight_gradient": _untied(net, bwd),
+        "weight_gradient": (bwd if net.tie is None else _untied(net, x, objective)).weight_gradient,
         "bias_gradient": bwd.bias_gradient,
         "input_gradient": bwd.input_gradient,
     }
@@ -181,9 +189,8 @@ def _differences(
         "input_gradient": np.arange(net.n_inputs),
     }
     if node is None:
-        used = losses.get(loss if loss is not None else "squared_error")
-        checked = used.check(y, net.n_outputs, len(x)) if y is not None else np.zeros(0)
-        seeds = used.gradient(bwd.output.astype(np.float64), checked)
+        used = losses.get(objective["loss"])
+        seeds = used.gradient(bwd.output.astype(np.float64), used.check(objective["y"], net.n_outputs, len(x)))
     for quantity, which in movable.items():
         note = ""
         if len(which) > max_parameters:
@@ -195,7 +202,7 @@ def _differences(
             for first in range(0, len(which), step):
                 part = which[first : first + step]
                 slopes = _slopes(wide, x[b].astype(np.float64), quantity, part, complex_step)
-                # the loss's own derivative is checked apart from the network's: J enters by the chain rule
+                # J enters by the chain rule; ∂J/∂output has a row of its own
                 found[b, first : first + step] = slopes[node] if node is not None else seeds[b] @ slopes[net.outputs]
         if quantity == "input_gradient":
             yield _check(way, quantity, found, known[quantity][:, which], tolerance, note)
@@ -203,30 +210,23 @@ def _differences(
             yield _check(way, quantity, found.sum(axis=0), known[quantity][which], tolerance, note)
 
 
-def _untied(net: Network, bwd: BackwardPass) -> FloatArray:
-    """(E,) the weight gradients of the edges one by one, without the sum over ties."""
-    if net.tie is None:
-        return bwd.weight_gradient
-    z_over_w = bwd.linear_sensitivity[:, net.head] * bwd.value[:, net.tail]
-    if net.aggregation_names == ("sum",):
-        return (z_over_w * net.response[net.head]).sum(axis=0)
-    free = Network(
-        net.tail,
-        net.head,
-        net.weight,
-        bias=net.bias,
-        activation=net.activations,
-        aggregation=net.aggregations,
-        response=net.response,
-        inputs=net.inputs,
-        outputs=net.outputs,
-        dtype=net.dtype,
-    )
-    x = bwd.value[:, net.inputs]
-    seeds = bwd.linear_sensitivity
-    run = reference.run_forward(free, x)
-    slope = run.slope().T
-    return (seeds[:, net.head] * slope * bwd.value[:, net.tail]).sum(axis=0)
+def _untied(net: Network, x: FloatArray, objective: dict[str, Any]) -> BackwardPass:
+    """The pass in which every edge has its own gradient: differences move one edge at a time."""
+    return net.replace(tie=None).backprop(x, **objective, engine="reference")
+
+
+def _loss_differences(loss: losses.Loss, bwd: BackwardPass, y: Any, n_outputs: int) -> Check:
+    """∂J/∂output against differences of J itself."""
+    output = bwd.output.astype(np.float64)
+    wanted = loss.check(y, n_outputs, len(output))
+    found = np.empty_like(output)
+    for k in range(n_outputs):
+        h = STEP * np.maximum(1, np.abs(output[:, k]))
+        above, below = output.copy(), output.copy()
+        above[:, k] += h
+        below[:, k] -= h
+        found[:, k] = (loss.value(above, wanted) - loss.value(below, wanted)) / (above[:, k] - below[:, k])
+    return _check("central differences", "∂J/∂output", found, loss.gradient(output, wanted), DIFFERENCES)
 
 
 def _slopes(net: Network, x: FloatArray, quantity: str, part: NDArray[np.intp], complex_step: bool) -> FloatArray:
@@ -251,8 +251,7 @@ def _slopes(net: Network, x: FloatArray, quantity: str, part: NDArray[np.intp], 
     if complex_step:
         h = 1e-30  # no difference is taken, so nothing cancels however small it is
         return values(1j * h).imag / h
-    h = float(np.finfo(np.float64).eps) ** (1 / 3)
-    return (values(h) - values(-h)) / (2 * h)
+    return (values(STEP) - values(-STEP)) / (2 * STEP)
 
 
 # ---- the decoupled network ----
@@ -263,13 +262,12 @@ def _decoupled(
     x: FloatArray,
     bwd: BackwardPass,
     node: int | None,
-    y: ArrayLike | None,
-    loss: str | losses.Loss | None,
+    objective: dict[str, Any],
     tolerance: float,
 ) -> Iterator[Check]:
     pair = net.decouple()
     target = None if node is None else int(pair.activation[node])
-    split = pair.network.backprop(x, target, y=y, loss=loss, reduction="sum", engine="reference")
+    split = pair.network.backprop(x, **(objective | {"target": target}), engine="reference")
     way = "decoupled network"
     neurons = ~net.is_input
     yield _check(way, "sensitivity", split.sensitivity[:, pair.activation], bwd.sensitivity, tolerance)
