@@ -1,6 +1,7 @@
 """Training: it learns, takes PyTorch's steps, repeats itself bit for bit, stops and fails as it says."""
 
 import csv
+import sys
 
 import numpy as np
 import pytest
@@ -168,6 +169,19 @@ def test_divergence_says_where_and_puts_the_network_back():
     with pytest.raises(ew.DataError, match=r"epoch 0, step 1: the loss is inf, first at node 'boom'"):
         ew.fit(net, x * 10, y.astype(float), optimizer=ew.SGD(10.0), epochs=50)
     assert np.array_equal(net.weight, [1, 1, 1])
+
+
+def test_a_bar_is_drawn_on_a_terminal_alone(monkeypatch, capsys):
+    x, y = blobs()
+    ew.fit(ew.mlp([2, 3]), x, y, epochs=2)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    ew.fit(ew.mlp([2, 3]), x, y, epochs=2, validation=0.2)
+    shown = capsys.readouterr()
+    assert "epoch 2/2" in shown.err
+    assert "validation" in shown.err
+    assert shown.out == ""
 
 
 def test_an_interrupt_keeps_whole_steps():

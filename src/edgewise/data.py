@@ -481,7 +481,7 @@ def _refuse_missing(column: Column, rows: NDArray[Any], advice: str = "fill it i
 
 def _standardised(values: FloatArray, mean: float, scale: float) -> FloatArray:
     """(v - mean) / scale, also where the difference alone would overflow."""
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         found: FloatArray = (values - mean) / scale
         return np.where(np.isfinite(found), found, (values / 2 - mean / 2) / (scale / 2))
 
@@ -524,8 +524,7 @@ def _apply(feature: NumericFeature | CategoricalFeature, column: Column, rows: N
         if not column.numeric:
             raise DataError(f"column {feature.name!r} holds words ({values[0]!r}, …) where numbers were learnt from")
         numbers = np.where(missing, 0.0 if feature.fill is None else feature.fill, values.astype(np.float64))
-        with np.errstate(all="ignore"):
-            standardised = _standardised(numbers, feature.mean, feature.scale)
+        standardised = _standardised(numbers, feature.mean, feature.scale)
         # float32 is what networks are trained in
         bad = np.flatnonzero(~(np.abs(standardised) < np.finfo(np.float32).max))
         if len(bad):
