@@ -149,6 +149,13 @@ def test_the_file_is_named_in_the_error(tmp_path):
         ew.load(tmp_path / "net.json")
 
 
+def test_the_file_is_named_when_its_graph_cannot_be(tmp_path):
+    arcs = [{"source": "h", "target": "o"}, {"source": "o", "target": "h"}]
+    (tmp_path / "net.json").write_text(json.dumps(document(edges=arcs)))
+    with pytest.raises(ew.GraphError, match=r"net\.json: the edges 'h' -> 'o' -> 'h' form a cycle"):
+        ew.load(tmp_path / "net.json")
+
+
 @pytest.mark.parametrize("name", ["net.txt", "net", "missing.json", "folder.json", "nul\0.json"])
 def test_files_that_cannot_be_read(tmp_path, name):
     (tmp_path / "folder.json").mkdir()
@@ -258,3 +265,9 @@ def test_safetensors_with_other_arrays(arrays, header):
     if header is not None:
         metadata = {"edgewise": json.dumps(header)}
     decode_or_refuse(safetensors_format, save(changed, metadata))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_no_inputs_stay_no_inputs(form):
+    net = ew.Network([0], [1], [1.0], bias=[3.0, -0.0], inputs=[], outputs=[1], activation="tanh")
+    assert_same(net, form.decode(form.encode(net)))

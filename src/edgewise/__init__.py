@@ -23,8 +23,9 @@ from edgewise.expression import (
 )
 from edgewise.formats import load
 from edgewise.history import History, StepRecord
+from edgewise.layers import Layer
 from edgewise.losses import Loss
-from edgewise.network import Layer, Network
+from edgewise.network import Network
 from edgewise.optimizers import SGD, Adam, AdamW
 from edgewise.paths import Path, count_paths, iter_paths, top_paths
 from edgewise.results import BackwardPass, ForwardPass

@@ -1,7 +1,6 @@
 """Network: the structure and the parameters of a directed acyclic graph of neurons, validated once at the door."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from edgewise import activations, aggregations, engine, losses, samples
+from edgewise import activations, aggregations, engine, losses, objective, samples
 from edgewise.arrays import FloatArray, IntArray
 from edgewise.errors import DataError, GraphError
-from edgewise.objective import LossTarget, NodeTargets, Objective
+from edgewise.layers import Layer, find_layers
 from edgewise.plan import CycleFound, Plan, depth_to, find_cycle, group_by, make_plan
 from edgewise.results import BackwardPass, ForwardPass
 
@@ -21,22 +20,6 @@ if TYPE_CHECKING:
 
 Node = int | str
 MAX_EDGES = 2**31 - 2
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """One level of a layerwise network and the full matrix of weights into it."""
-
-    weight: FloatArray
-    """(n_out, n_in) writable view of `Network.weight`: row j holds the weights into neuron j."""
-    bias: FloatArray
-    """(n_out,) writable view of `Network.bias`."""
-    nodes: IntArray
-    """(n_out,) node indices."""
-    tails: IntArray
-    """(n_in,) node indices of the level before."""
-    activation: str | tuple[str, ...]
-    """One name, or one per neuron where they differ."""
 
 
 class Network:
@@ -368,35 +351,7 @@ class Network:
 
         GraphError if the network is not of that form; `edgewise.mlp` makes such networks.
         """
-        sizes = np.diff(self.plan.level_start)
-        first = self.plan.level_start
-        in_order = np.array_equal(self.plan.order, np.arange(self.n_nodes))
-        inputs_first = np.array_equal(self.inputs, np.arange(sizes[0]))
-        if not (in_order and inputs_first and int((sizes[1:] * sizes[:-1]).sum()) == self.n_edges):
-            raise GraphError("the network is not layerwise, so it has no layers; its weights are in `weight`")
-        found, edge = [], 0
-        for level in range(1, len(sizes)):
-            n_in, n_out = int(sizes[level - 1]), int(sizes[level])
-            tails = np.arange(first[level - 1], first[level], dtype=np.int32)
-            nodes = np.arange(first[level], first[level + 1], dtype=np.int32)
-            edges = slice(edge, edge + n_in * n_out)
-            if not (
-                np.array_equal(self.tail[edges], np.tile(tails, n_out))
-                and np.array_equal(self.head[edges], np.repeat(nodes, n_in))
-            ):
-                raise GraphError("the network is not layerwise, so it has no layers; its weights are in `weight`")
-            used = {self.activations[j] for j in nodes.tolist()}
-            found.append(
-                Layer(
-                    weight=self._weight[edges].reshape(n_out, n_in),
-                    bias=self._bias[nodes[0] : nodes[-1] + 1],
-                    nodes=nodes,
-                    tails=tails,
-                    activation=used.pop() if len(used) == 1 else tuple(self.activations[j] for j in nodes.tolist()),
-                )
-            )
-            edge += n_in * n_out
-        return tuple(found)
+        return find_layers(self)
 
     # ---- parameters ----
 
@@ -473,62 +428,13 @@ class Network:
         _check_threads(threads)
         if reduction not in ("mean", "sum"):
             raise DataError(f"reduction must be 'mean' or 'sum', not {reduction!r}")
-        objective: Objective
-        one_target = True
-        if loss is not None:
-            if target is not None:
-                raise DataError("give either a target or a loss: with a loss, J itself is the target")
-            if y is None:
-                raise DataError("a loss needs y, what the outputs should be")
-            objective = self._loss_target(losses.get(loss), y, len(array), sample_weight, class_weight)
-        else:
-            for name, given in (("y", y), ("sample_weight", sample_weight), ("class_weight", class_weight)):
-                if given is not None:
-                    raise DataError(f'{name} was given without a loss; say which, e.g. loss="squared_error"')
-            one_target = target is None or isinstance(target, str) or np.ndim(target) == 0
-            objective = NodeTargets(self._targets(target))
+        start, one_target = objective.read(self, len(array), target, y, loss, sample_weight, class_weight)
         return BackwardPass(
-            _backward(engine, self, array, objective),
+            _backward(engine, self, array, start),
             one_sample=one_sample,
             one_target=one_target,
             mean=reduction == "mean",
         )
-
-    def _targets(self, target: Any) -> IntArray:
-        if target is None:
-            if self.n_outputs != 1:
-                raise GraphError(
-                    f"the network has {self.n_outputs} outputs; say which is the target, e.g. "
-                    f"target={self.names[self.outputs[0]]!r}, or give a loss"
-                )
-            return self.outputs
-        nodes = [target] if isinstance(target, str) or np.ndim(target) == 0 else list(target)
-        if not nodes:
-            raise GraphError("the list of targets is empty; name at least one node")
-        return np.array([self.node(node) for node in nodes], np.int32)
-
-    def _loss_target(
-        self,
-        loss: losses.Loss,
-        y: ArrayLike,
-        n_samples: int,
-        sample_weight: ArrayLike | None,
-        class_weight: losses.ClassWeight | None,
-    ) -> LossTarget:
-        checked = loss.check(y, self.n_outputs, n_samples)
-        if checked.dtype.kind == "f":
-            checked = checked.astype(self._dtype, copy=False)
-        weight: FloatArray | None = None
-        if sample_weight is not None:
-            weight = samples.read_weights(sample_weight, n_samples)
-        if class_weight is not None:
-            by_class = loss.class_weights(class_weight, checked, self.n_outputs)
-            weight = by_class if weight is None else weight * by_class
-        if weight is not None:
-            if not weight.sum() > 0:
-                raise DataError("the weights of the samples sum to 0; at least one must be positive")
-            weight = weight.astype(self._dtype)
-        return LossTarget(self.outputs, loss, checked, weight)
 
     # ---- other forms of the same network ----
 

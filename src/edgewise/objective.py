@@ -1,13 +1,18 @@
 """What backpropagation starts from: S(t,t) = 1 at target nodes, or ∂J/∂o at the outputs."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from edgewise import losses, samples
 from edgewise.arrays import FloatArray, IntArray
+from edgewise.errors import DataError, GraphError
 from edgewise.losses import Loss
+
+if TYPE_CHECKING:
+    from edgewise.network import Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +76,60 @@ class LossTarget:
 
 
 Objective = NodeTargets | LossTarget
+
+
+def read(
+    network: "Network",
+    n_samples: int,
+    target: Any,
+    y: ArrayLike | None,
+    loss: str | Loss | None,
+    sample_weight: ArrayLike | None,
+    class_weight: losses.ClassWeight | None,
+) -> tuple[Objective, bool]:
+    """What the caller of `Network.backprop` asked for, and whether it is one target rather than a list of them."""
+    if loss is not None:
+        if target is not None:
+            raise DataError("give either a target or a loss: with a loss, J itself is the target")
+        if y is None:
+            raise DataError("a loss needs y, what the outputs should be")
+        return _of_loss(network, n_samples, losses.get(loss), y, sample_weight, class_weight), True
+    for name, given in (("y", y), ("sample_weight", sample_weight), ("class_weight", class_weight)):
+        if given is not None:
+            raise DataError(f'{name} was given without a loss; say which, e.g. loss="squared_error"')
+    if target is None:
+        if network.n_outputs != 1:
+            raise GraphError(
+                f"the network has {network.n_outputs} outputs; say which is the target, e.g. "
+                f"target={network.names[network.outputs[0]]!r}, or give a loss"
+            )
+        return NodeTargets(network.outputs), True
+    one_target = isinstance(target, str) or np.ndim(target) == 0
+    nodes = [target] if one_target else list(target)
+    if not nodes:
+        raise GraphError("the list of targets is empty; name at least one node")
+    return NodeTargets(np.array([network.node(node) for node in nodes], np.int32)), one_target
+
+
+def _of_loss(
+    network: "Network",
+    n_samples: int,
+    loss: Loss,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None,
+    class_weight: losses.ClassWeight | None,
+) -> LossTarget:
+    checked = loss.check(y, network.n_outputs, n_samples)
+    if checked.dtype.kind == "f":
+        checked = checked.astype(network.dtype, copy=False)
+    weight: FloatArray | None = None
+    if sample_weight is not None:
+        weight = samples.read_weights(sample_weight, n_samples)
+    if class_weight is not None:
+        by_class = loss.class_weights(class_weight, checked, network.n_outputs)
+        weight = by_class if weight is None else weight * by_class
+    if weight is not None:
+        if not weight.sum() > 0:
+            raise DataError("the weights of the samples sum to 0; at least one must be positive")
+        weight = weight.astype(network.dtype)
+    return LossTarget(network.outputs, loss, checked, weight)

@@ -4,7 +4,7 @@ from os import PathLike
 from pathlib import Path
 from types import ModuleType
 
-from edgewise.errors import FormatError
+from edgewise.errors import FormatError, GraphError
 from edgewise.formats import json, safetensors
 from edgewise.network import Network
 
@@ -34,8 +34,8 @@ def load(path: str | PathLike[str]) -> Network:
         raise FormatError(f"cannot read {where}: {reason}") from None
     try:
         network: Network = reader.decode(content)
-    except FormatError as error:
-        raise FormatError(f"{where}: {error}") from None
+    except (FormatError, GraphError) as error:
+        raise type(error)(f"{where}: {error}") from None
     return network
 
 

@@ -5,6 +5,7 @@ Graph attributes are written only where the nodes do not tell: "dtype" when it i
 """
 
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,8 @@ def encode(network: Network) -> bytes:
     graph: dict[str, Any] = {}
     if network.dtype != np.float64:
         graph["dtype"] = str(network.dtype)
-    if network.inputs.tolist() != np.flatnonzero(network.is_input).tolist():
+    # an empty list is written too: without it, no node of kind input would mean the nodes without in-arcs
+    if not network.n_inputs or network.inputs.tolist() != np.flatnonzero(network.is_input).tolist():
         graph["inputs"] = [names[j] for j in network.inputs.tolist()]
     if network.outputs.tolist() != np.flatnonzero(is_output & ~network.is_input).tolist():
         graph["outputs"] = [names[j] for j in network.outputs.tolist()]
@@ -46,7 +48,7 @@ def encode(network: Network) -> bytes:
             node["activation"] = activation
             if aggregation != "sum":
                 node["aggregation"] = aggregation
-        if not is_input or bias != 0:
+        if not is_input or bias != 0 or math.copysign(1, bias) < 0:
             node["bias"] = bias
         if response != 1:
             node["response"] = response
@@ -133,9 +135,9 @@ def _parse(content: bytes) -> Any:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
-            keys = [key for key, _ in pairs]
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise FormatError(f"the key {twice!r} stands twice in one object")
+            seen: set[str] = set()
+            twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+            raise FormatError(f"the key {_shown(twice)} stands twice in one object")
         return found
 
     try:
@@ -177,6 +179,8 @@ def _ids(nodes: list[Any]) -> tuple[list[str], dict[str | int, int]]:
         if not _is_id(given):
             raise FormatError(f"nodes[{j}]: the id {_shown(given)} must be a str or a whole number")
         name = _name(given)
+        if any("\ud800" <= letter <= "\udfff" for letter in name):
+            raise FormatError(f"nodes[{j}]: the id {_shown(given)} holds half a character (a lone surrogate)")
         if name in seen:
             first = f"nodes[{seen[name]}]"
             raise FormatError(f"nodes[{j}]: the id {_shown(given)} is already that of {first}; ids must differ")
