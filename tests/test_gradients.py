@@ -42,16 +42,19 @@ def test_gates_and_edge_derivatives(case):
     net, x = case
     oracle = TorchNetwork(net, x)
     fwd = net.backprop(x, int(net.outputs[0]))
+    gate = np.ones_like(fwd.gate)
     for j in np.flatnonzero(~net.is_input):
-        gate = oracle.gradient(oracle.value[j], [oracle.preactivation[j]])[0]
-        assert_close(fwd.gate[:, j], gate.numpy(), 1e-11)
-    # z(i,j) of an edge: what its own term does to y(j)
-    for e in range(net.n_edges):
-        tail, head = int(net.tail[e]), int(net.head[e])
-        one = oracle.gradient(oracle.value[head], [oracle.weight])[0][e]  # = z/w·y(i)
-        assert_close(
-            fwd.edge_derivative[:, e] * oracle.value[tail].detach().numpy(), one.numpy() * net.weight[e], 1e-10
-        )
+        gate[:, j] = oracle.gradient(oracle.value[j], [oracle.preactivation[j]])[0].numpy()
+    assert_close(fwd.gate, gate)
+    # what an edge's weight does to its head is z(i,j)·y(i)/w_ij: z by way of the weight, not of the value
+    by_weight = np.stack(
+        [
+            oracle.gradient(oracle.value[head], [oracle.weight])[0][e].numpy()
+            for e, head in enumerate(net.head.tolist())
+        ],
+        axis=1,
+    )
+    assert_close(fwd.edge_derivative * fwd.value[:, net.tail], by_weight * net.weight)
 
 
 @given(networks_with_samples(), st.data())
