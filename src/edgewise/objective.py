@@ -31,10 +31,6 @@ class NodeTargets:
 
     nodes: IntArray
 
-    @property
-    def n_targets(self) -> int:
-        return len(self.nodes)
-
     def weight_sum(self, n_samples: int) -> float:
         return float(n_samples)
 
@@ -56,10 +52,6 @@ class LossTarget:
     """as `Loss.check` returned it"""
     sample_weight: FloatArray | None
     """(B,) or None for all 1"""
-
-    @property
-    def n_targets(self) -> int:
-        return 1
 
     def weight_sum(self, n_samples: int) -> float:
         return float(n_samples if self.sample_weight is None else self.sample_weight.sum())

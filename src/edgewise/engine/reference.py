@@ -182,7 +182,6 @@ class ReferencePass:
             # several outputs may be one node: their seeds add
             np.add.at(self._sensitivity[t], objective.nodes, self._seed.sensitivity[t])
             self._recur(self._sensitivity[t], self._linear[t])
-        self._tie = network.tie
         return self
 
     def _recur(self, sensitivity: FloatArray, linear: FloatArray) -> None:
@@ -225,11 +224,12 @@ class ReferencePass:
 
     def _over_ties(self, gradient: FloatArray) -> FloatArray:
         """(..., E) with every tied edge given the sum over its tie."""
-        if self._tie is None:
+        network = self._run.network
+        if network.tie is None:
             return gradient
-        start, edge = self._run.network.tie_groups
+        start, edge = network.tie_groups
         summed = np.add.reduceat(gradient[..., edge], start[:-1], axis=-1)
-        return summed[..., self._tie]
+        return summed[..., network.tie]
 
     def weight_gradient(self) -> FloatArray:
         run, network = self._run, self._run.network
