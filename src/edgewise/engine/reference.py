@@ -171,7 +171,7 @@ class ReferencePass:
 
     def backward(self, objective: Objective) -> "ReferencePass":
         """Runs the recursion from the objective's seed; afterwards the quantities below are there."""
-        run, network = self._run, self._run.network
+        run = self._run
         self._objective = objective
         self._seed: Seed = objective.seed(run.value[objective.nodes])
         self._gate, self._slope = run.gate(), run.slope()
