@@ -17,7 +17,7 @@ def test_every_way_agrees(case):
     net, x = case
     report = ew.verify(net, x, target=int(net.outputs[0]))
     assert report.ok, str(report)
-    assert {row.way for row in report.rows} == {"sum over paths", "complex step", "decoupled network"}
+    assert {row.way for row in report.rows} == {"sum over paths", "complex step", "decoupled network", "engine native"}
 
 
 @settings(max_examples=15)

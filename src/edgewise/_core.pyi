@@ -1,16 +1,125 @@
 """Types of the compiled core; see src/native/bind.cpp."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-def group_by(key: NDArray[np.int32], n_keys: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]: ...
-def longest_path_levels(
-    n_nodes: int, tail: NDArray[np.int32], head: NDArray[np.int32]
-) -> tuple[NDArray[np.int32], int]: ...
+Index = NDArray[np.int32]
+Floats = NDArray[Any]
+
+def group_by(key: Index, n_keys: int) -> tuple[Index, Index]: ...
+def longest_path_levels(n_nodes: int, tail: Index, head: Index) -> tuple[Index, int]: ...
+def order_within_levels(order: Index, level_start: Index, tail: Index, head: Index) -> Index: ...
 def longest_path_to(
-    order: NDArray[np.int32],
-    out_start: NDArray[np.int32],
-    out_edge: NDArray[np.int32],
-    head: NDArray[np.int32],
-    is_target: NDArray[np.bool_],
-) -> NDArray[np.int32]: ...
+    order: Index, out_start: Index, out_edge: Index, head: Index, is_target: NDArray[np.bool_]
+) -> Index: ...
+
+class Structure:
+    def __init__(
+        self,
+        tail: Index,
+        head: Index,
+        order: Index,
+        position: Index,
+        level_start: Index,
+        in_start: Index,
+        in_edge: Index,
+        out_start: Index,
+        out_edge: Index,
+        activation: NDArray[np.uint8],
+        aggregation: NDArray[np.uint8],
+        is_input: NDArray[np.uint8],
+        inputs: Index,
+        outputs: Index,
+        tie: Index | None,
+        n_parameters: int,
+    ) -> None: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def blocks(self) -> list[tuple[int, int, int, int]]: ...
+
+class Pass32:
+    def __init__(
+        self,
+        structure: Structure,
+        weight: Floats,
+        bias: Floats,
+        response: Floats,
+        x: Floats,
+        gates: bool,
+        threads: int,
+    ) -> None: ...
+    def for_targets(self, n_targets: int) -> Pass32: ...
+    def start_from_loss(
+        self,
+        loss: int,
+        parameter: float,
+        y: Floats | None,
+        label: NDArray[np.int64] | None,
+        sample_weight: Floats | None,
+    ) -> None: ...
+    def start_from(self, seed: Floats, seed_row: Index) -> None: ...
+    def value(self, out: Floats) -> None: ...
+    def preactivation(self, out: Floats) -> None: ...
+    def gate(self, out: Floats) -> None: ...
+    def sensitivity(self, out: Floats) -> None: ...
+    def linear_sensitivity(self, out: Floats) -> None: ...
+    def output(self, out: Floats) -> None: ...
+    def input_gradient(self, out: Floats) -> None: ...
+    def loss_per_sample(self, out: Floats) -> None: ...
+    def weight_gradient(self, divisor: float, out: Floats) -> None: ...
+    def bias_gradient(self, divisor: float, out: Floats) -> None: ...
+    def response_gradient(self, divisor: float, out: Floats) -> None: ...
+    def edge_derivative(self, out: Floats) -> None: ...
+    def weight_gradient_per_sample(self, out: Floats) -> None: ...
+
+class Pass64(Pass32): ...
+
+class Trainer32:
+    def __init__(
+        self,
+        structure: Structure,
+        weight: Floats,
+        bias: Floats,
+        response: Floats,
+        batch_size: int,
+        loss: int,
+        loss_parameter: float,
+        optimizer: int,
+        nesterov: bool,
+        learning_rate: float,
+        momentum: float,
+        weight_decay: float,
+        beta1: float,
+        beta2: float,
+        epsilon: float,
+        clip_norm: float,
+        threads: int,
+    ) -> None: ...
+    def run(
+        self,
+        loss: int,
+        x: Floats,
+        y: Floats | None,
+        label: NDArray[np.int64] | None,
+        sample_weight: Floats | None,
+        order: NDArray[np.int64],
+        output: Floats,
+        losses: Floats,
+        first: int,
+        n_steps: int,
+        seconds: float,
+    ) -> int: ...
+    @property
+    def diverged(self) -> bool: ...
+    @property
+    def steps(self) -> int: ...
+    def parameters(self, weight: Floats, bias: Floats) -> None: ...
+
+class Trainer64(Trainer32): ...
+
+def instruction_set() -> str: ...
+def most_threads() -> int: ...
+def forget_threads() -> None: ...

@@ -6,7 +6,7 @@ gradient with respect to the outputs, (B, K). Softmax and the logistic function 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -29,6 +29,9 @@ class Loss:
     """(o (B, K), y) -> ∂J/∂o (B, K)"""
     labels: Literal["real", "index", "binary", "sign"] = "real"
     """What y holds: numbers like the outputs (B, K); class indices (B,); 0 to 1 each; or -1 and +1 each."""
+
+    compiled: tuple[str, float] | None = None
+    """The name of the row, and its parameter, as the native engine knows it; None for a loss of your own."""
 
     @property
     def kind(self) -> Literal["classification", "regression"]:
@@ -144,11 +147,11 @@ def huber(delta: float = 1.0) -> Loss:
         r = np.abs(o - y)
         return np.where(r <= delta, 0.5 * r * r, delta * (r - 0.5 * delta)).sum(axis=1)
 
-    return Loss("huber", value, lambda o, y: np.clip(o - y, -delta, delta))
+    return Loss("huber", value, lambda o, y: np.clip(o - y, -delta, delta), compiled=("huber", delta))
 
 
 _TABLE = {
-    row.name: row
+    row.name: replace(row, compiled=row.compiled or (row.name, 0.0))
     for row in (
         Loss("squared_error", lambda o, y: 0.5 * ((o - y) ** 2).sum(axis=1), lambda o, y: o - y),
         Loss(

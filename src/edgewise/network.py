@@ -76,7 +76,6 @@ class Network:
             {"bias": bias, "response": response, "activation": activation, "aggregation": aggregation},
         )
         self._check_arcs()
-        self.plan: Plan = self._make_plan()
         self.inputs = self._ends(given_inputs, self.head, "inputs")
         self.outputs = self._ends(given_outputs, self.tail, "outputs")
         self.is_input: NDArray[np.bool_] = np.zeros(self.n_nodes, np.bool_)
@@ -90,11 +89,14 @@ class Network:
             )
         self.activation_names, self.activation_code = self._codes(activation, "activation", activations.get)
         self.aggregation_names, self.aggregation_code = self._codes(aggregation, "aggregation", aggregations.get)
+        self.plan: Plan = self._make_plan()
         self.tie = self._check_tie(tie)
         self._weight = self._parameters(weight, len(self.tail), "weight", "edge")
         self._bias = self._parameters(bias, self.n_nodes, "bias", "node")
         self._response = self._parameters(response, self.n_nodes, "response", "node")
         self._check_tied_weights()
+        self.kept: dict[str, Any] = {}
+        """What engines keep of the structure, once made."""
         for array in (self.tail, self.head, self.inputs, self.outputs, self.is_input, self.activation_code):
             array.flags.writeable = False
 
@@ -156,7 +158,8 @@ class Network:
 
     def _make_plan(self) -> Plan:
         try:
-            return make_plan(self.n_nodes, self.tail, self.head)
+            selecting = np.array([name not in ("sum", "mean") for name in self.aggregation_names])
+            return make_plan(self.n_nodes, self.tail, self.head, selecting[self.aggregation_code])
         except CycleFound as found:
             cycle, shortest = find_cycle(self.n_nodes, self.tail, self.head, found.level)
         path = [self.label(i) for i in [*cycle, cycle[0]]]
@@ -392,7 +395,7 @@ class Network:
         """
         array, one_sample = samples.read(self, x)
         _check_threads(threads)
-        return ForwardPass(_forward(engine, self, array), one_sample=one_sample)
+        return ForwardPass(_forward(engine, self, array, threads), one_sample=one_sample)
 
     def backprop(
         self,
@@ -419,7 +422,7 @@ class Network:
             the sum by the sum of the samples' weights, which is B if none are given. Sensitivities and edge
             derivatives are never reduced: each is of that sample's own y(t) or J.
         sample_weight, class_weight : (B,) and per class, each ≥ 0: a sample's J is multiplied by both.
-        engine : "reference", or None for the default.
+        engine : "native" (the default, also for None) or "reference", the recursion as the lecture writes it.
         threads : at most how many threads to use; None for all. The result does not depend on it.
 
         Raises DataError for data that do not fit, GraphError for an unknown target.
@@ -430,7 +433,7 @@ class Network:
             raise DataError(f"reduction must be 'mean' or 'sum', not {reduction!r}")
         start, one_target = objective.read(self, len(array), target, y, loss, sample_weight, class_weight)
         return BackwardPass(
-            _backward(engine, self, array, start),
+            _backward(engine, self, array, start, threads),
             one_sample=one_sample,
             one_target=one_target,
             mean=reduction == "mean",

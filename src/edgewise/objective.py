@@ -113,7 +113,7 @@ def _of_loss(
 ) -> LossTarget:
     checked = loss.check(y, network.n_outputs, n_samples)
     if checked.dtype.kind == "f":
-        checked = checked.astype(network.dtype, copy=False)
+        checked = np.ascontiguousarray(checked, network.dtype)
     weight: FloatArray | None = None
     if sample_weight is not None:
         weight = samples.read_weights(sample_weight, n_samples)

@@ -1,14 +1,16 @@
 """The plan: all that can be known of a graph before any number flows through it.
 
 Nodes are put in an order in which every arc points forward: by level (arcs on the longest path that ends in the
-node), within a level by the caller's index. Arcs are listed twice, by head (for s(j), a sum over in-arcs) and by tail
-(for S(i,t), a sum over out-arcs). Everything is found by counting, in time linear in nodes and edges, without
-recursion; it depends on the structure alone and so survives any change of weights.
+node), within a level by where their tails are, so that what is used together stands together, then by the caller's
+index. Arcs are listed twice, by head (for s(j), a sum over in-arcs) and by tail (for S(i,t), a sum over out-arcs).
+Everything is found in time linear in nodes and edges but for the sorting of each level, without recursion; it depends
+on the structure alone and so survives any change of weights.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgewise import _core
 from edgewise.arrays import IntArray
@@ -28,7 +30,8 @@ class Plan:
     in_start: IntArray
     """(N+1,) the in-arcs of the node at position p are in_edge[in_start[p]:in_start[p+1]]."""
     in_edge: IntArray
-    """(E,) edge indices by position of head; within a head in the caller's edge order."""
+    """(E,) edge indices by position of head; within a head by position of tail, or in the caller's edge order where the
+    order of the terms matters."""
     out_start: IntArray
     """(N+1,) the out-arcs of the node at position p are out_edge[out_start[p]:out_start[p+1]]."""
     out_edge: IntArray
@@ -39,16 +42,25 @@ class Plan:
         return len(self.level_start) - 1
 
 
-def make_plan(n_nodes: int, tail: IntArray, head: IntArray) -> Plan:
-    """Order the nodes and group the arcs, in linear time. CycleFound if the graph has one: see `find_cycle`."""
+def make_plan(n_nodes: int, tail: IntArray, head: IntArray, in_order: NDArray[np.bool_] | None = None) -> Plan:
+    """Order the nodes and group the arcs. CycleFound if the graph has a cycle: see `find_cycle`.
+
+    in_order : (N,) heads whose in-arcs keep the caller's order; None if there are none.
+    """
     level, reached = _core.longest_path_levels(n_nodes, tail, head)
     if reached != n_nodes:
         raise CycleFound(level)
     level_start, order = _core.group_by(level, int(level.max()) + 1)
+    order = _core.order_within_levels(order, level_start, tail, head)
     position = np.empty(n_nodes, np.int32)
     position[order] = np.arange(n_nodes, dtype=np.int32)
-    in_start, in_edge = _core.group_by(position[head], n_nodes)
     out_start, out_edge = _core.group_by(position[tail], n_nodes)
+    to_row = position[head]
+    in_start, in_edge = _core.group_by(to_row[out_edge], n_nodes)  # sorted by tail, and keeping that by head
+    in_edge = out_edge[in_edge]
+    if in_order is not None and in_order.any():
+        by_head = _core.group_by(to_row, n_nodes)[1]
+        in_edge = np.where(in_order[head[by_head]], by_head, in_edge)
     arrays = order, position, level_start, in_start, in_edge, out_start, out_edge
     for array in arrays:
         array.flags.writeable = False

@@ -26,9 +26,9 @@ class BackwardQuantities(ForwardQuantities, Protocol):
     def linear_sensitivity(self) -> FloatArray: ...  # (T, B, N)
     def edge_derivative(self) -> FloatArray: ...  # (B, E)
     def input_gradient(self) -> FloatArray: ...  # (T, B, n_inputs)
-    def weight_gradient(self) -> FloatArray: ...  # (T, E), summed over the batch
-    def bias_gradient(self) -> FloatArray: ...  # (T, N), summed over the batch
-    def response_gradient(self) -> FloatArray: ...  # (T, N), summed over the batch
+    def weight_gradient(self, divisor: float) -> FloatArray: ...  # (T, E), the sum over the batch by it
+    def bias_gradient(self, divisor: float) -> FloatArray: ...  # (T, N), the sum over the batch by it
+    def response_gradient(self, divisor: float) -> FloatArray: ...  # (T, N), the sum over the batch by it
     def weight_gradient_per_sample(self) -> FloatArray: ...  # (T, B, E)
     def bias_gradient_per_sample(self) -> FloatArray: ...  # (T, B, N)
 
@@ -77,10 +77,8 @@ class BackwardPass(ForwardPass):
     def _of_targets(self, array: FloatArray) -> FloatArray:
         return array[0] if self._one_target else array
 
-    def _reduced(self, summed: FloatArray) -> FloatArray:
-        if self._mean:
-            summed = summed / summed.dtype.type(self._backward.weight_sum())
-        return self._of_targets(summed)
+    def _divisor(self) -> float:
+        return self._backward.weight_sum() if self._mean else 1.0
 
     @cached_property
     def loss_per_sample(self) -> FloatArray | None:
@@ -94,7 +92,7 @@ class BackwardPass(ForwardPass):
         loss = self._backward.loss_per_sample()
         if loss is None:
             return None
-        return float(loss.sum()) / (self._backward.weight_sum() if self._mean else 1.0)
+        return float(loss.sum(dtype=np.float64)) / self._divisor()
 
     @cached_property
     def sensitivity(self) -> FloatArray:
@@ -119,17 +117,17 @@ class BackwardPass(ForwardPass):
     @cached_property
     def weight_gradient(self) -> FloatArray:
         """([T,] E) ∂y(t)/∂w_ij = S(j⁻,t)·y(i), reduced over the batch; a tied edge has the sum over its tie."""
-        return self._reduced(self._backward.weight_gradient())
+        return self._of_targets(self._backward.weight_gradient(self._divisor()))
 
     @cached_property
     def bias_gradient(self) -> FloatArray:
         """([T,] N) ∂y(t)/∂b_j = S(j⁻,t), reduced over the batch; 0 at inputs, which have no bias."""
-        return self._reduced(self._backward.bias_gradient())
+        return self._of_targets(self._backward.bias_gradient(self._divisor()))
 
     @cached_property
     def response_gradient(self) -> FloatArray:
         """([T,] N) ∂y(t)/∂r_j = S(j⁻,t)·agg_j, reduced over the batch; 0 at inputs."""
-        return self._reduced(self._backward.response_gradient())
+        return self._of_targets(self._backward.response_gradient(self._divisor()))
 
     @cached_property
     def weight_gradient_per_sample(self) -> FloatArray:

@@ -118,7 +118,7 @@ def verify(
     ]
     if loss is not None:
         rows.append(_loss_differences(losses.get(loss), bwd, y, net.n_outputs))
-    for other in engine.names():
+    for other in engine.NAMES:
         if other != "reference":
             again = net.backprop(array, **objective, engine=other)
             rows += [

@@ -1,20 +1,35 @@
 // The only file that knows Python: checks what would corrupt memory, releases the GIL, calls.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
 
 #include <limits>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
+#include "dispatch.hpp"
+#include "pass.hpp"
+#include "structure.hpp"
 #include "topology.hpp"
+#include "trainer.hpp"
 
 namespace nb = nanobind;
 using edgewise::Index;
+using edgewise::Size;
 
 namespace {
 
-using IndexIn = nb::ndarray<const Index, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <class T>
+using In = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <class T>
+using In2 = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+template <class T>
+using Out = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <class T>
+using Out2 = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using IndexIn = In<Index>;
 using IndexOut = nb::ndarray<nb::numpy, Index, nb::ndim<1>>;
 
 IndexOut own(std::unique_ptr<Index[]> data, std::size_t size) {
@@ -29,12 +44,30 @@ Index checked_size(std::size_t size, const char* what) {
     return static_cast<Index>(size);
 }
 
-void check_range(const IndexIn& values, std::size_t bound, const char* what) {
-    const Index* v = values.data();
+template <class A>
+void check_range(const A& values, std::size_t bound, const char* what) {
+    const auto* v = values.data();
     for (std::size_t k = 0; k < values.size(); ++k)
         if (v[k] < 0 || static_cast<std::size_t>(v[k]) >= bound)
             throw std::out_of_range(std::string(what) + " holds an index that is out of range");
 }
+
+void check_size(std::size_t found, std::size_t wanted, const char* what) {
+    if (found != wanted)
+        throw std::invalid_argument(std::string(what) + " has " + std::to_string(found) + " entries, not " +
+                                    std::to_string(wanted));
+}
+
+// Where runs of `n` things start: from 0 to n, never falling.
+void check_starts(const IndexIn& start, std::size_t n, const char* what) {
+    const Index* v = start.data();
+    for (std::size_t k = 1; k < start.size(); ++k)
+        if (v[k] < v[k - 1]) throw std::invalid_argument(std::string(what) + " must not fall");
+    if (start.size() == 0 || v[0] != 0 || static_cast<std::size_t>(v[start.size() - 1]) != n)
+        throw std::invalid_argument(std::string(what) + " must run from 0 to the number of entries");
+}
+
+// ---- graph walks ----
 
 nb::tuple group_by(IndexIn key, std::size_t n_keys) {
     const Index n = checked_size(key.size(), "items");
@@ -64,6 +97,27 @@ nb::tuple longest_path_levels(std::size_t n_nodes, IndexIn tail, IndexIn head) {
     return nb::make_tuple(own(std::move(level), n_nodes), reached);
 }
 
+// A copy of `order`, level by level: the same nodes by the mean position of their tails.
+IndexOut order_within_levels(IndexIn order, IndexIn level_start, IndexIn tail, IndexIn head) {
+    const std::size_t n = order.size();
+    check_size(head.size(), tail.size(), "head");
+    check_range(order, n, "order");
+    check_range(tail, n, "tail");
+    check_range(head, n, "head");
+    check_starts(level_start, n, "level_start");
+    const Index n_nodes = checked_size(n, "nodes"), n_edges = checked_size(tail.size(), "edges");
+    std::unique_ptr<Index[]> result(new Index[n]);
+    {
+        nb::gil_scoped_release release;
+        std::copy_n(order.data(), n, result.get());
+        std::vector<Index> in_start(n + 1), in_edge(tail.size());
+        edgewise::group_by(head.data(), n_edges, n_nodes, in_start.data(), in_edge.data());
+        edgewise::order_within_levels(static_cast<Index>(level_start.size() - 1), level_start.data(), in_start.data(),
+                                      in_edge.data(), tail.data(), result.get());
+    }
+    return own(std::move(result), n);
+}
+
 IndexOut longest_path_to(IndexIn order, IndexIn out_start, IndexIn out_edge, IndexIn head,
                          nb::ndarray<const bool, nb::ndim<1>, nb::c_contig, nb::device::cpu> is_target) {
     const std::size_t n_nodes = order.size();
@@ -83,6 +137,313 @@ IndexOut longest_path_to(IndexIn order, IndexIn out_start, IndexIn out_edge, Ind
     return own(std::move(depth), n_nodes);
 }
 
+// ---- the plan as the passes read it ----
+
+// Arrays of the caller's that the structure points into are kept with it.
+struct BoundStructure {
+    edgewise::Description given;
+    std::vector<nb::object> kept;
+    std::unique_ptr<edgewise::OwnStructure> own;
+
+    const edgewise::Structure& view() const { return own->view(); }
+};
+
+template <class A>
+const typename A::Scalar* keep(BoundStructure& bound, const A& array) {
+    bound.kept.push_back(nb::cast(array));
+    return array.data();
+}
+
+void make_structure(BoundStructure* self, IndexIn tail, IndexIn head, IndexIn order, IndexIn position,
+                    IndexIn level_start, IndexIn in_start, IndexIn in_edge, IndexIn out_start, IndexIn out_edge,
+                    In<std::uint8_t> activation, In<std::uint8_t> aggregation, In<std::uint8_t> is_input,
+                    IndexIn inputs, IndexIn outputs, std::optional<IndexIn> tie, std::size_t n_parameters) {
+    new (self) BoundStructure();
+    edgewise::Description& d = self->given;
+    const std::size_t n = order.size(), m = tail.size();
+    d.n_nodes = checked_size(n, "nodes");
+    d.n_edges = checked_size(m, "edges");
+    for (const IndexIn* edges : {&head, &in_edge, &out_edge}) check_size(edges->size(), m, "an array of edges");
+    check_size(position.size(), n, "position");
+    for (const IndexIn* start : {&in_start, &out_start}) check_size(start->size(), n + 1, "an array of starts");
+    for (const auto* codes : {&activation, &aggregation, &is_input}) check_size(codes->size(), n, "an array of nodes");
+    check_range(tail, n, "tail");
+    check_range(head, n, "head");
+    check_range(order, n, "order");
+    check_range(position, n, "position");
+    check_range(in_edge, m, "in_edge");
+    check_range(out_edge, m, "out_edge");
+    check_range(inputs, n, "inputs");
+    check_range(outputs, n, "outputs");
+    check_range(activation, edgewise::N_ACTIVATIONS, "activation");
+    check_range(aggregation, edgewise::N_AGGREGATIONS, "aggregation");
+    check_starts(in_start, m, "in_start");
+    check_starts(out_start, m, "out_start");
+    check_starts(level_start, n, "level_start");
+    if (tie) {
+        check_size(tie->size(), m, "tie");
+        check_range(*tie, n_parameters, "tie");
+    }
+    for (std::size_t row = 0; row < n; ++row) {
+        if (position.data()[order.data()[row]] != static_cast<Index>(row))
+            throw std::invalid_argument("position must be the inverse of order");
+        for (Index a = in_start.data()[row]; a < in_start.data()[row + 1]; ++a) {
+            const Index e = in_edge.data()[a];
+            if (position.data()[head.data()[e]] != static_cast<Index>(row))
+                throw std::invalid_argument("in_edge must group the arcs by head");
+            if (position.data()[tail.data()[e]] >= static_cast<Index>(row))
+                throw std::invalid_argument("every arc must lead to a later row");
+            if (is_input.data()[order.data()[row]]) throw std::invalid_argument("an input must have no in-arcs");
+        }
+        for (Index a = out_start.data()[row]; a < out_start.data()[row + 1]; ++a)
+            if (position.data()[tail.data()[out_edge.data()[a]]] != static_cast<Index>(row))
+                throw std::invalid_argument("out_edge must group the arcs by tail");
+    }
+    d.n_levels = checked_size(level_start.size() - 1, "levels");
+    for (std::size_t k = 0; k < inputs.size(); ++k)
+        if (position.data()[inputs.data()[k]] >= level_start.data()[1])
+            throw std::invalid_argument("an input must be in the first level");
+    d.n_inputs = checked_size(inputs.size(), "inputs");
+    d.n_outputs = checked_size(outputs.size(), "outputs");
+    d.n_parameters = checked_size(n_parameters, "parameters");
+    d.tail = keep(*self, tail);
+    d.head = keep(*self, head);
+    d.order = keep(*self, order);
+    d.position = keep(*self, position);
+    d.level_start = keep(*self, level_start);
+    d.in_start = keep(*self, in_start);
+    d.in_edge = keep(*self, in_edge);
+    d.out_start = keep(*self, out_start);
+    d.out_edge = keep(*self, out_edge);
+    d.activation = activation.data();  // copied by row
+    d.aggregation = aggregation.data();
+    d.is_input = is_input.data();
+    d.inputs = inputs.data();
+    d.outputs = outputs.data();
+    d.tie = tie ? keep(*self, *tie) : nullptr;
+    nb::gil_scoped_release release;
+    self->own = std::make_unique<edgewise::OwnStructure>(d);
+}
+
+int team_size(int threads) { return threads > 0 ? threads : edgewise::most_threads(); }
+
+// ---- passes and training, in one number type ----
+
+template <class T>
+void check_parameters(const edgewise::Structure& s, const In<T>& weight, const In<T>& bias, const In<T>& response) {
+    check_size(weight.size(), s.n_edges, "weight");
+    check_size(bias.size(), s.plan.n_nodes, "bias");
+    check_size(response.size(), s.plan.n_nodes, "response");
+}
+
+template <class T>
+struct BoundPass {
+    std::unique_ptr<edgewise::Pass<T>> own;
+    std::size_t samples, nodes, edges;
+};
+
+template <class T>
+void check_targets(const edgewise::Structure& s, std::size_t samples, edgewise::Loss loss,
+                   const std::optional<In2<T>>& y, const std::optional<In<Size>>& label,
+                   const std::optional<In<T>>& sample_weight) {
+    if (loss == edgewise::Loss::cross_entropy) {
+        if (!label) throw std::invalid_argument("cross-entropy needs labels");
+        check_size(label->size(), samples, "label");
+        check_range(*label, s.n_outputs, "label");
+    } else {
+        if (!y) throw std::invalid_argument("this loss needs y");
+        check_size(y->shape(0), samples, "y");
+        check_size(y->shape(1), s.n_outputs, "a row of y");
+    }
+    if (sample_weight) check_size(sample_weight->size(), samples, "sample_weight");
+}
+
+edgewise::Loss loss_of(int code) {
+    if (code < 0 || code > static_cast<int>(edgewise::Loss::huber)) throw std::invalid_argument("there is no such loss");
+    return static_cast<edgewise::Loss>(code);
+}
+
+template <class T>
+void bind_numbers(nb::module_& module, const char* pass_name, const char* trainer_name) {
+    using Pass = BoundPass<T>;
+    using edgewise::Quantity;
+    const auto nodes = [](Quantity quantity) {
+        return [quantity](Pass& self, Out2<T> out) {
+            check_size(out.shape(0), self.samples, "out");
+            check_size(out.shape(1), self.nodes, "a row of out");
+            nb::gil_scoped_release release;
+            self.own->nodes(quantity, out.data());
+        };
+    };
+    const auto edges = [](void (edgewise::Pass<T>::*quantity)(T*)) {
+        return [quantity](Pass& self, Out2<T> out) {
+            check_size(out.shape(0), self.samples, "out");
+            check_size(out.shape(1), self.edges, "a row of out");
+            nb::gil_scoped_release release;
+            (self.own.get()->*quantity)(out.data());
+        };
+    };
+    nb::class_<Pass>(module, pass_name, "Both passes over one batch; see src/native/pass.hpp.")
+        .def("__init__",
+             [](Pass* self, const BoundStructure& structure, In<T> weight, In<T> bias, In<T> response, In2<T> x,
+                bool gates, int threads) {
+                 const edgewise::Structure& s = structure.view();
+                 check_parameters(s, weight, bias, response);
+                 check_size(x.shape(1), s.n_inputs, "a row of x");
+                 if (x.shape(0) < 1) throw std::invalid_argument("x has no samples");
+                 new (self) Pass{nullptr, x.shape(0), static_cast<std::size_t>(s.plan.n_nodes),
+                                 static_cast<std::size_t>(s.n_edges)};
+                 nb::gil_scoped_release release;
+                 self->own = std::make_unique<edgewise::Pass<T>>(s, weight.data(), bias.data(), response.data(),
+                                                                 x.data(), static_cast<Size>(x.shape(0)), gates,
+                                                                 team_size(threads));
+             },
+             nb::keep_alive<1, 2>(), nb::arg("structure"), nb::arg("weight").noconvert(), nb::arg("bias").noconvert(),
+             nb::arg("response").noconvert(), nb::arg("x").noconvert(), nb::arg("gates"), nb::arg("threads"))
+        .def("for_targets",
+             [](const Pass& self, std::size_t n_targets) {
+                 nb::gil_scoped_release release;
+                 return Pass{std::make_unique<edgewise::Pass<T>>(*self.own, static_cast<Size>(n_targets)),
+                             self.samples * n_targets, self.nodes, self.edges};
+             },
+             nb::keep_alive<0, 1>(), nb::arg("n_targets"))
+        .def("start_from_loss",
+             [](Pass& self, int code, T parameter, std::optional<In2<T>> y, std::optional<In<Size>> label,
+                std::optional<In<T>> sample_weight) {
+                 check_targets<T>(self.own->structure(), self.samples, loss_of(code), y, label, sample_weight);
+                 nb::gil_scoped_release release;
+                 self.own->start_from_loss(loss_of(code), parameter, y ? y->data() : nullptr,
+                                           label ? label->data() : nullptr,
+                                           sample_weight ? sample_weight->data() : nullptr);
+             },
+             nb::arg("loss"), nb::arg("parameter"), nb::arg("y").noconvert().none(),
+             nb::arg("label").noconvert().none(), nb::arg("sample_weight").noconvert().none())
+        .def("start_from",
+             [](Pass& self, In2<T> seed, IndexIn seed_row) {
+                 check_size(seed.shape(0), self.samples, "seed");
+                 check_size(seed_row.size(), self.nodes, "seed_row");
+                 const Index n_seeds = checked_size(seed.shape(1), "seeds");
+                 for (std::size_t k = 0; k < seed_row.size(); ++k)
+                     if (seed_row.data()[k] >= n_seeds) throw std::out_of_range("seed_row is out of range");
+                 nb::gil_scoped_release release;
+                 self.own->start_from(seed.data(), n_seeds, seed_row.data());
+             },
+             nb::arg("seed").noconvert(), nb::arg("seed_row").noconvert())
+        .def("value", nodes(Quantity::value), nb::arg("out").noconvert())
+        .def("preactivation", nodes(Quantity::preactivation), nb::arg("out").noconvert())
+        .def("gate", nodes(Quantity::gate), nb::arg("out").noconvert())
+        .def("sensitivity", nodes(Quantity::sensitivity), nb::arg("out").noconvert())
+        .def("linear_sensitivity", nodes(Quantity::linear_sensitivity), nb::arg("out").noconvert())
+        .def("output",
+             [](Pass& self, Out2<T> out) {
+                 check_size(out.shape(0), self.samples, "out");
+                 check_size(out.shape(1), self.own->structure().n_outputs, "a row of out");
+                 nb::gil_scoped_release release;
+                 self.own->output(out.data());
+             },
+             nb::arg("out").noconvert())
+        .def("input_gradient",
+             [](Pass& self, Out2<T> out) {
+                 check_size(out.shape(0), self.samples, "out");
+                 check_size(out.shape(1), self.own->structure().n_inputs, "a row of out");
+                 nb::gil_scoped_release release;
+                 self.own->input_gradient(out.data());
+             },
+             nb::arg("out").noconvert())
+        .def("loss_per_sample",
+             [](Pass& self, Out<T> out) {
+                 check_size(out.size(), self.samples, "out");
+                 self.own->loss_per_sample(out.data());
+             },
+             nb::arg("out").noconvert())
+        .def("weight_gradient",
+             [](Pass& self, T divisor, Out<T> out) {
+                 check_size(out.size(), self.edges, "out");
+                 nb::gil_scoped_release release;
+                 self.own->weight_gradient(divisor, out.data());
+             },
+             nb::arg("divisor"), nb::arg("out").noconvert())
+        .def("bias_gradient",
+             [](Pass& self, T divisor, Out<T> out) {
+                 check_size(out.size(), self.nodes, "out");
+                 nb::gil_scoped_release release;
+                 self.own->bias_gradient(divisor, out.data());
+             },
+             nb::arg("divisor"), nb::arg("out").noconvert())
+        .def("response_gradient",
+             [](Pass& self, T divisor, Out<T> out) {
+                 check_size(out.size(), self.nodes, "out");
+                 nb::gil_scoped_release release;
+                 self.own->response_gradient(divisor, out.data());
+             },
+             nb::arg("divisor"), nb::arg("out").noconvert())
+        .def("edge_derivative", edges(&edgewise::Pass<T>::edge_derivative), nb::arg("out").noconvert())
+        .def("weight_gradient_per_sample", edges(&edgewise::Pass<T>::weight_gradient_per_sample),
+             nb::arg("out").noconvert());
+
+    using Trainer = edgewise::Trainer<T>;
+    nb::class_<Trainer>(module, trainer_name, "Training without a way back to Python; see src/native/trainer.hpp.")
+        .def("__init__",
+             [](Trainer* self, const BoundStructure& structure, In<T> weight, In<T> bias, In<T> response,
+                std::size_t batch_size, int loss, T loss_parameter, int optimizer, bool nesterov, double learning_rate,
+                double momentum, double weight_decay, double beta1, double beta2, double epsilon, double clip_norm,
+                int threads) {
+                 const edgewise::Structure& s = structure.view();
+                 check_parameters(s, weight, bias, response);
+                 if (batch_size < 1) throw std::invalid_argument("a batch needs a sample");
+                 if (optimizer < 0 || optimizer > static_cast<int>(edgewise::Optimizer::adamw))
+                     throw std::invalid_argument("there is no such optimizer");
+                 const edgewise::OptimizerSettings settings{static_cast<edgewise::Optimizer>(optimizer), nesterov,
+                                                            learning_rate, momentum, weight_decay, beta1, beta2,
+                                                            epsilon, clip_norm};
+                 const edgewise::Loss code = loss_of(loss);
+                 nb::gil_scoped_release release;
+                 new (self) Trainer(s, weight.data(), bias.data(), response.data(), static_cast<Size>(batch_size), code,
+                                    loss_parameter, settings, team_size(threads));
+             },
+             nb::keep_alive<1, 2>(), nb::arg("structure"), nb::arg("weight").noconvert(), nb::arg("bias").noconvert(),
+             nb::arg("response").noconvert(), nb::arg("batch_size"), nb::arg("loss"), nb::arg("loss_parameter"),
+             nb::arg("optimizer"), nb::arg("nesterov"), nb::arg("learning_rate"), nb::arg("momentum"),
+             nb::arg("weight_decay"), nb::arg("beta1"), nb::arg("beta2"), nb::arg("epsilon"), nb::arg("clip_norm"),
+             nb::arg("threads"))
+        .def("run",
+             [](Trainer& self, int loss, In2<T> x, std::optional<In2<T>> y, std::optional<In<Size>> label,
+                std::optional<In<T>> sample_weight, In<Size> order, Out2<T> output, Out<T> losses, std::size_t first,
+                std::size_t n_steps, double seconds) {
+                 const edgewise::Structure& s = self.structure();
+                 check_size(x.shape(1), s.n_inputs, "a row of x");
+                 check_targets<T>(s, x.shape(0), loss_of(loss), y, label, sample_weight);
+                 check_range(order, x.shape(0), "order");
+                 check_size(output.shape(0), order.size(), "output");
+                 check_size(output.shape(1), s.n_outputs, "a row of output");
+                 check_size(losses.size(), order.size(), "losses");
+                 const edgewise::TrainingData<T> data{x.data(),
+                                                      y ? y->data() : nullptr,
+                                                      label ? label->data() : nullptr,
+                                                      sample_weight ? sample_weight->data() : nullptr,
+                                                      order.data(),
+                                                      static_cast<Size>(order.size()),
+                                                      output.data(),
+                                                      losses.data()};
+                 nb::gil_scoped_release release;
+                 return self.run(data, static_cast<Size>(first), static_cast<Size>(n_steps), seconds);
+             },
+             nb::arg("loss"), nb::arg("x").noconvert(), nb::arg("y").noconvert().none(),
+             nb::arg("label").noconvert().none(), nb::arg("sample_weight").noconvert().none(),
+             nb::arg("order").noconvert(), nb::arg("output").noconvert(), nb::arg("losses").noconvert(),
+             nb::arg("first"), nb::arg("n_steps"), nb::arg("seconds"))
+        .def_prop_ro("diverged", &Trainer::diverged)
+        .def_prop_ro("steps", &Trainer::steps)
+        .def("parameters",
+             [](const Trainer& self, Out<T> weight, Out<T> bias) {
+                 check_size(weight.size(), self.structure().n_edges, "weight");
+                 check_size(bias.size(), self.structure().plan.n_nodes, "bias");
+                 nb::gil_scoped_release release;
+                 self.parameters(weight.data(), bias.data());
+             },
+             nb::arg("weight").noconvert(), nb::arg("bias").noconvert());
+}
+
 }  // namespace
 
 NB_MODULE(_core, module) {
@@ -92,7 +453,33 @@ NB_MODULE(_core, module) {
     module.def("longest_path_levels", &longest_path_levels, nb::arg("n_nodes"), nb::arg("tail").noconvert(),
                nb::arg("head").noconvert(),
                "(level, reached): level[j] = arcs on the longest path ending in j, -1 on or behind a cycle.");
+    module.def("order_within_levels", &order_within_levels, nb::arg("order").noconvert(),
+               nb::arg("level_start").noconvert(), nb::arg("tail").noconvert(), nb::arg("head").noconvert(),
+               "order, each level's nodes by the mean position of their tails.");
     module.def("longest_path_to", &longest_path_to, nb::arg("order").noconvert(), nb::arg("out_start").noconvert(),
                nb::arg("out_edge").noconvert(), nb::arg("head").noconvert(), nb::arg("is_target").noconvert(),
                "depth[i] = arcs on the longest path from i to a target, -1 if it reaches none.");
+
+    nb::class_<BoundStructure>(module, "Structure", "A plan as the passes read it; see src/native/structure.hpp.")
+        .def("__init__", &make_structure, nb::arg("tail").noconvert(), nb::arg("head").noconvert(),
+             nb::arg("order").noconvert(), nb::arg("position").noconvert(), nb::arg("level_start").noconvert(),
+             nb::arg("in_start").noconvert(), nb::arg("in_edge").noconvert(), nb::arg("out_start").noconvert(),
+             nb::arg("out_edge").noconvert(), nb::arg("activation").noconvert(), nb::arg("aggregation").noconvert(),
+             nb::arg("is_input").noconvert(), nb::arg("inputs").noconvert(), nb::arg("outputs").noconvert(),
+             nb::arg("tie").noconvert().none(), nb::arg("n_parameters"))
+        .def_prop_ro("bytes", [](const BoundStructure& self) { return self.own->bytes(); })
+        .def_prop_ro("blocks", [](const BoundStructure& self) {
+            nb::list found;
+            const auto& plan = self.view().plan;
+            for (Index b = 0; b < plan.n_blocks; ++b) {
+                const auto& block = plan.blocks[b];
+                found.append(nb::make_tuple(block.head, block.n_heads, block.tail, block.n_tails));
+            }
+            return found;
+        });
+    bind_numbers<float>(module, "Pass32", "Trainer32");
+    bind_numbers<double>(module, "Pass64", "Trainer64");
+    module.def("instruction_set", &edgewise::instruction_set, "The set of vector instructions in use.");
+    module.def("most_threads", &edgewise::most_threads, "How many threads a pass uses where none are asked for.");
+    module.def("forget_threads", &edgewise::forget_threads, "For a forked process, which has none of its parent's.");
 }

@@ -1,6 +1,7 @@
 // Topology: what can be known of a directed graph in linear time, without recursion.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -47,6 +48,26 @@ inline Index longest_path_levels(Index n_nodes, const Index* tail, const Index* 
         }
     }
     return static_cast<Index>(queue.size());
+}
+
+// Reorders the nodes of each level, order[level_start[l]] .. order[level_start[l + 1] - 1], by the mean position of their
+// tails, ties as they were: nodes that pull from the same places stand together. in_start and in_edge group arcs by head.
+inline void order_within_levels(Index n_levels, const Index* level_start, const Index* in_start, const Index* in_edge,
+                                const Index* tail, Index* order) {
+    const Index n_nodes = level_start[n_levels];
+    std::vector<Index> position(static_cast<std::size_t>(n_nodes));
+    std::vector<double> mean(static_cast<std::size_t>(n_nodes));
+    for (Index l = 0; l < n_levels; ++l) {
+        Index* first = order + level_start[l];
+        Index* last = order + level_start[l + 1];
+        for (const Index* j = first; l > 0 && j < last; ++j) {
+            double sum = 0;  // of whole numbers, so it is the same in any order
+            for (Index a = in_start[*j]; a < in_start[*j + 1]; ++a) sum += position[tail[in_edge[a]]];
+            mean[*j] = sum / (in_start[*j + 1] - in_start[*j]);
+        }
+        if (l > 0) std::stable_sort(first, last, [&](Index a, Index b) { return mean[a] < mean[b]; });
+        for (Index p = level_start[l]; p < level_start[l + 1]; ++p) position[order[p]] = p;
+    }
 }
 
 // depth[i] = number of arcs on the longest path from i to a target, -1 if i reaches none.

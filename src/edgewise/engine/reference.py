@@ -222,16 +222,7 @@ class ReferencePass:
 
     # ---- gradients of the parameters ----
 
-    def _over_ties(self, gradient: FloatArray) -> FloatArray:
-        """(..., E) with every tied edge given the sum over its tie."""
-        network = self._run.network
-        if network.tie is None:
-            return gradient
-        start, edge = network.tie_groups
-        summed = np.add.reduceat(gradient[..., edge], start[:-1], axis=-1)
-        return summed[..., network.tie]
-
-    def weight_gradient(self) -> FloatArray:
+    def weight_gradient(self, divisor: float) -> FloatArray:
         run, network = self._run, self._run.network
         gradient = np.empty((len(self._linear), network.n_edges), run.value.dtype)
         with np.errstate(all="ignore"):
@@ -240,28 +231,38 @@ class ReferencePass:
                     slope = self._slope[edges]
                     upstream = run.value[network.tail[edges]]
                     gradient[t, edges] = np.einsum("eb,eb->e", linear[network.head[edges]] * slope, upstream)
-        return self._over_ties(gradient)
+        return over_ties(network, gradient) / gradient.dtype.type(divisor)
 
     def weight_gradient_per_sample(self) -> FloatArray:
         run, network = self._run, self._run.network
         with np.errstate(all="ignore"):
             gradient = self._linear[:, network.head] * self._slope * run.value[network.tail]
-        return np.ascontiguousarray(self._over_ties(gradient.transpose(0, 2, 1)))
+        return np.ascontiguousarray(over_ties(network, gradient.transpose(0, 2, 1)))
 
     def _of_neurons(self, gradient: FloatArray) -> FloatArray:
         """(T, N, B) with zeros at the inputs, which have neither bias nor response."""
         gradient[:, self._run.network.inputs] = 0
         return gradient
 
-    def bias_gradient(self) -> FloatArray:
-        return self._of_neurons(self._linear.copy()).sum(axis=-1)
+    def bias_gradient(self, divisor: float) -> FloatArray:
+        return self._of_neurons(self._linear.copy()).sum(axis=-1) / self._linear.dtype.type(divisor)
 
     def bias_gradient_per_sample(self) -> FloatArray:
         return np.ascontiguousarray(self._of_neurons(self._linear.copy()).transpose(0, 2, 1))
 
-    def response_gradient(self) -> FloatArray:
+    def response_gradient(self, divisor: float) -> FloatArray:
         with np.errstate(all="ignore"):
-            return self._of_neurons(self._linear * self._run.aggregate).sum(axis=-1)
+            summed = self._of_neurons(self._linear * self._run.aggregate).sum(axis=-1)
+            return summed / summed.dtype.type(divisor)
+
+
+def over_ties(network: "Network", gradient: FloatArray) -> FloatArray:
+    """(..., E) with every tied edge given the sum over its tie."""
+    if network.tie is None:
+        return gradient
+    start, edge = network.tie_groups
+    summed = np.add.reduceat(gradient[..., edge], start[:-1], axis=-1)
+    return summed[..., network.tie]
 
 
 def _slices(n_edges: int, n_samples: int) -> Iterator[slice]:

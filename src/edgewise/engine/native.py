@@ -1,0 +1,222 @@
+"""The native engine: the two passes in the compiled core, each quantity made when it is asked for.
+
+This is the only module that speaks to the core's passes. It turns a network and an objective into plain arrays and
+what comes back into the arrays of `results.BackwardQuantities`; the arithmetic is in src/native.
+"""
+
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgewise import _core, activations, aggregations, losses
+from edgewise.arrays import FloatArray, IntArray
+from edgewise.engine.reference import over_ties
+from edgewise.objective import LossTarget, NodeTargets, Objective
+
+if TYPE_CHECKING:
+    from edgewise.network import Network
+
+ACTIVATION_CODE = {name: code for code, name in enumerate(activations.BUILTIN)}
+AGGREGATION_CODE = {name: code for code, name in enumerate(aggregations.NAMES)}
+LOSS_CODE = {name: code for code, name in enumerate(losses.NAMES)}
+
+# A forked process has no copy of the team of threads that its parent may have had.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_core.forget_threads)
+
+
+def runs(network: "Network") -> bool:
+    """Whether the core knows everything in the network: it does not know activations registered from Python."""
+    return all(name in ACTIVATION_CODE for name in network.activation_names)
+
+
+def structure_of(network: "Network") -> _core.Structure:
+    """The network's structure as the core reads it, made once."""
+    found = network.kept.get("native structure")
+    if found is None:
+        plan = network.plan
+        activation = np.array([ACTIVATION_CODE[name] for name in network.activation_names], np.uint8)
+        aggregation = np.array([AGGREGATION_CODE[name] for name in network.aggregation_names], np.uint8)
+        found = network.kept["native structure"] = _core.Structure(
+            network.tail,
+            network.head,
+            plan.order,
+            plan.position,
+            plan.level_start,
+            plan.in_start,
+            plan.in_edge,
+            plan.out_start,
+            plan.out_edge,
+            activation[network.activation_code],
+            aggregation[network.aggregation_code],
+            network.is_input.view(np.uint8),
+            network.inputs,
+            network.outputs,
+            network.tie,
+            len(network.tie_groups[0]) - 1 if network.tie is not None else 0,
+        )
+    return found
+
+
+class NativePass:
+    """Both passes over one network; `results.BackwardQuantities` as the native engine makes them."""
+
+    def __init__(self, network: "Network", x: FloatArray, threads: int | None, *, gates: bool) -> None:
+        self._network = network
+        self._n_samples = len(x)
+        kind = _core.Pass32 if network.dtype == np.float32 else _core.Pass64
+        self._pass = kind(
+            structure_of(network), network.weight, network.bias, network.response, x, gates, threads or 0
+        )
+
+    def _empty(self, *shape: int) -> FloatArray:
+        return np.empty(shape, self._network.dtype)
+
+    # ---- forward ----
+
+    def value(self) -> FloatArray:
+        out = self._empty(self._n_samples, self._network.n_nodes)
+        self._pass.value(out)
+        return out
+
+    def preactivation(self) -> FloatArray:
+        out = self._empty(self._n_samples, self._network.n_nodes)
+        self._pass.preactivation(out)
+        return out
+
+    def gate(self) -> FloatArray:
+        out = self._empty(self._n_samples, self._network.n_nodes)
+        self._pass.gate(out)
+        return out
+
+    def output(self) -> FloatArray:
+        out = self._empty(self._n_samples, self._network.n_outputs)
+        self._pass.output(out)
+        return out
+
+    # ---- backward ----
+
+    def backward(self, objective: Objective) -> "NativePass":
+        """Notes what the recursion starts from; it runs when something of it is asked for."""
+        self._objective = objective
+        self._loss: FloatArray | None = None
+        if isinstance(objective, NodeTargets):
+            self._n_targets = len(objective.nodes)
+            if self._n_targets == 1:
+                self._start_from_nodes(self._pass, objective.nodes)
+            return self
+        self._n_targets = 1
+        self._start_from_loss(objective)
+        return self
+
+    def _start_from_loss(self, objective: LossTarget) -> None:
+        loss = objective.loss
+        if loss.compiled is None:
+            seed = objective.seed(np.ascontiguousarray(self.output().T))
+            rows = np.full(self._network.n_nodes, -1, np.int32)
+            rows[self._network.plan.position[objective.nodes]] = np.arange(len(objective.nodes), dtype=np.int32)
+            self._pass.start_from(np.ascontiguousarray(seed.sensitivity[0].T), rows)
+            self._loss = seed.loss_per_sample
+            return
+        name, parameter = loss.compiled
+        labels = loss.labels == "index"
+        self._pass.start_from_loss(
+            LOSS_CODE[name],
+            parameter,
+            None if labels else objective.y,
+            objective.y if labels else None,
+            objective.sample_weight,
+        )
+        self._loss = self._empty(self._n_samples)
+        self._pass.loss_per_sample(self._loss)
+
+    def _start_from_nodes(self, started: _core.Pass32, nodes: IntArray) -> None:
+        """S(t,t) = 1: samples of the first target, then those of the next."""
+        distinct, which = np.unique(nodes, return_inverse=True)
+        rows = np.full(self._network.n_nodes, -1, np.int32)
+        rows[self._network.plan.position[distinct]] = np.arange(len(distinct), dtype=np.int32)
+        seed = np.zeros((len(nodes), self._n_samples, len(distinct)), self._network.dtype)
+        seed[np.arange(len(nodes)), :, which] = 1
+        started.start_from(seed.reshape(-1, len(distinct)), rows)
+
+    @cached_property
+    def _all_targets(self) -> _core.Pass32:
+        """All targets' recursions at once, target by sample side by side: one pass over the graph."""
+        if self._n_targets == 1:
+            return self._pass
+        assert isinstance(self._objective, NodeTargets)
+        together = self._pass.for_targets(self._n_targets)
+        self._start_from_nodes(together, self._objective.nodes)
+        return together
+
+    def _one_target(self, t: int) -> _core.Pass32:
+        if self._n_targets == 1:
+            return self._pass
+        assert isinstance(self._objective, NodeTargets)
+        alone = self._pass.for_targets(1)
+        self._start_from_nodes(alone, self._objective.nodes[t : t + 1])
+        return alone
+
+    def loss_per_sample(self) -> FloatArray | None:
+        return self._loss
+
+    def weight_sum(self) -> float:
+        return self._objective.weight_sum(self._n_samples)
+
+    def _by_target(self, width: int) -> FloatArray:
+        return self._empty(self._n_targets * self._n_samples, width)
+
+    def _targets_first(self, array: FloatArray) -> FloatArray:
+        return array.reshape(self._n_targets, self._n_samples, -1)
+
+    def sensitivity(self) -> FloatArray:
+        out = self._by_target(self._network.n_nodes)
+        self._all_targets.sensitivity(out)
+        return self._targets_first(out)
+
+    def linear_sensitivity(self) -> FloatArray:
+        out = self._by_target(self._network.n_nodes)
+        self._all_targets.linear_sensitivity(out)
+        return self._targets_first(out)
+
+    def input_gradient(self) -> FloatArray:
+        out = self._by_target(self._network.n_inputs)
+        self._all_targets.input_gradient(out)
+        return out.reshape(self._n_targets, self._n_samples, self._network.n_inputs)
+
+    def edge_derivative(self) -> FloatArray:
+        out = self._empty(self._n_samples, self._network.n_edges)
+        self._pass.edge_derivative(out)
+        return out
+
+    # ---- gradients of the parameters ----
+
+    def weight_gradient(self, divisor: float) -> FloatArray:
+        out = self._empty(self._n_targets, self._network.n_edges)
+        for t in range(self._n_targets):
+            self._one_target(t).weight_gradient(divisor, out[t])
+        return out
+
+    def bias_gradient(self, divisor: float) -> FloatArray:
+        out = self._empty(self._n_targets, self._network.n_nodes)
+        for t in range(self._n_targets):
+            self._one_target(t).bias_gradient(divisor, out[t])
+        return out
+
+    def response_gradient(self, divisor: float) -> FloatArray:
+        out = self._empty(self._n_targets, self._network.n_nodes)
+        for t in range(self._n_targets):
+            self._one_target(t).response_gradient(divisor, out[t])
+        return out
+
+    def weight_gradient_per_sample(self) -> FloatArray:
+        out = self._by_target(self._network.n_edges)
+        self._all_targets.weight_gradient_per_sample(out)
+        return self._targets_first(over_ties(self._network, out))
+
+    def bias_gradient_per_sample(self) -> FloatArray:
+        gradient = self.linear_sensitivity()
+        gradient[..., self._network.inputs] = 0
+        return gradient

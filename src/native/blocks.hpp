@@ -1,0 +1,181 @@
+// The passes over blocks: matrix products, samples side by side. One small kernel keeps a rectangle of sums in
+// registers; forward, backward and gradient differ in what they feed it.
+#pragma once
+
+#include "network_view.hpp"
+#include "pull.hpp"
+#include "shuffles.hpp"
+
+namespace edgewise::EDGEWISE_ISA {
+
+// The rectangle: rows × registers, as many sums as leave registers for what is multiplied.
+constexpr int RECTANGLE_ROWS = VECTOR_BYTES == 64 ? 12 : VECTOR_BYTES == 32 ? 6 : 4;
+constexpr int RECTANGLE_COLUMNS = 2;
+
+// c[r][n] (+)= Σ over outer o and inner k of a[o·a_outer + r·a_row + k·a_step] x[o·x_outer + k·x_step + n], n being
+// RN registers wide. Element strides throughout.
+template <class T>
+struct Product {
+    const T* a;
+    Size a_row, a_step, a_outer;
+    const T* x;
+    Size x_step, x_outer;
+    T* c;
+    Size c_row;
+    Index inner, outer;
+    bool add;
+};
+
+template <class T, int R, int RN>
+void rectangle(const Product<T>& m) {
+    constexpr int W = WIDTH<T>;
+    Vector<T> sum[R][RN];
+    for (int r = 0; r < R; ++r)
+        for (int n = 0; n < RN; ++n) sum[r][n] = Vector<T>{};
+    for (Index o = 0; o < m.outer; ++o) {
+        // a base for every third row, so that three rows share one address register and its index
+        const T* a[(R + 2) / 3];
+        for (int r = 0; r < (R + 2) / 3; ++r) a[r] = m.a + o * m.a_outer + 3 * r * m.a_row;
+        const T* x = m.x + o * m.x_outer;
+        for (Index k = 0; k < m.inner; ++k) {
+            Vector<T> right[RN];
+            for (int n = 0; n < RN; ++n) right[n] = load_unaligned(x + n * W);
+            for (int r = 0; r < R; ++r) {
+                const Vector<T> left = splat<Vector<T>>(a[r / 3][(r % 3) * m.a_row]);
+                for (int n = 0; n < RN; ++n) sum[r][n] += left * right[n];
+            }
+            for (int r = 0; r < (R + 2) / 3; ++r) a[r] += m.a_step;
+            x += m.x_step;
+        }
+    }
+    for (int r = 0; r < R; ++r)
+        for (int n = 0; n < RN; ++n) {
+            T* c = m.c + r * m.c_row + n * W;
+            store_unaligned(c, m.add ? load_unaligned(c) + sum[r][n] : sum[r][n]);
+        }
+}
+
+template <class T, int RN, int R = RECTANGLE_ROWS>
+EDGEWISE_INLINE void rectangle_of_rows(const Product<T>& m, int rows) {
+    if (rows == R) return rectangle<T, R, RN>(m);
+    if constexpr (R > 1) rectangle_of_rows<T, RN, R - 1>(m, rows);
+}
+
+// `rows` ≤ RECTANGLE_ROWS rows of c, `registers` wide.
+template <class T>
+void multiply(Product<T> m, int rows, int registers) {
+    constexpr int W = WIDTH<T>, RN = RECTANGLE_COLUMNS;
+    int n = 0;
+    for (; n + RN <= registers; n += RN) {
+        rectangle_of_rows<T, RN>(m, rows);
+        m.x += RN * W;
+        m.c += RN * W;
+    }
+    if (n < registers) rectangle_of_rows<T, 1>(m, rows);
+}
+
+// Rows of a matrix, side by side: panel[k·rows + r] = a[r·a_row + k·a_step].
+template <class T>
+void pack_rows(const T* a, Size a_row, Size a_step, int rows, Index n, T* panel) {
+    for (int r = 0; r < rows; ++r)
+        for (Index k = 0; k < n; ++k) panel[static_cast<Size>(k) * rows + r] = a[r * a_row + k * a_step];
+}
+
+// Above so many products for each weight and rows so far apart, rows are copied side by side before they are used.
+constexpr Index PACK_FROM = 256;
+
+// ---- forward ----
+
+// Heads h0 .. h1 - 1 of a block, in every tile. Scratch: RECTANGLE_ROWS × n_tails.
+template <class T>
+void forward_block(const PlanView& plan, const Parameters<T>& p, const Block& block, T* y, T* out, Size y_stride,
+                   Size out_stride, int n_tiles, int vectors, Index h0, Index h1, Wanted wanted, T* scratch) {
+    const Size lanes = vectors * WIDTH<T>;
+    const bool keep = wanted == Wanted::value || wanted == Wanted::value_and_gate;
+    for (Index h = h0; h < h1; h += RECTANGLE_ROWS) {
+        const int rows = h1 - h < RECTANGLE_ROWS ? h1 - h : RECTANGLE_ROWS;
+        const T* weight = p.block_weight + block.slot + static_cast<Size>(h - block.head) * block.n_tails;
+        Size a_row = block.n_tails, a_step = 1;
+        if (block.n_tails >= PACK_FROM && n_tiles * vectors >= 8) {
+            pack_rows(weight, a_row, a_step, rows, block.n_tails, scratch);
+            weight = scratch, a_row = 1, a_step = rows;
+        }
+        for (int tile = 0; tile < n_tiles; ++tile) {
+            T* values = y + tile * y_stride;
+            T* left = out ? out + tile * out_stride : nullptr;
+            T* sums = (keep ? values : left) + h * lanes;
+            multiply(Product<T>{weight, a_row, a_step, 0, values + block.tail * lanes, lanes, 0, sums, lanes,
+                                block.n_tails, 1, false},
+                     rows, vectors);
+            for (int r = 0; r < rows; ++r)
+                finish_row(plan, p, h + r, sums + r * lanes, values + (h + r) * lanes,
+                           left ? left + (h + r) * lanes : nullptr, vectors, wanted);
+        }
+    }
+}
+
+// ---- backward ----
+
+// What the blocks of a segment pass to its rows r0 .. r1 - 1 (at most RECTANGLE_ROWS) in one tile: sums, row r0 first.
+template <class T>
+void pull_blocks(const PlanView& plan, const Parameters<T>& p, Index segment, const T* d, int vectors, Index r0,
+                 Index r1, T* sums) {
+    const Size lanes = vectors * WIDTH<T>;
+    bool add = false;
+    for (Index k = plan.segment_block_start[segment]; k < plan.segment_block_start[segment + 1]; ++k) {
+        const Block& block = plan.blocks[plan.segment_block[k]];
+        multiply(Product<T>{p.block_passed + block.slot + (r0 - block.tail), 1, block.n_tails, 0,
+                            d + block.head * lanes, lanes, 0, sums, lanes, block.n_heads, 1, add},
+                 r1 - r0, vectors);
+        add = true;
+    }
+}
+
+// Gradients of a block's weights from tails t0 .. t1 - 1 (counted within the block), over all tiles.
+// Scratch: tiles × lanes × RECTANGLE_COLUMNS registers.
+template <class T>
+void block_gradient(const Block& block, const T* y, const T* d, Size y_stride, Size d_stride,
+                    int n_tiles, int vectors, Index t0, Index t1, T* gradient, bool add, T* scratch) {
+    constexpr int W = WIDTH<T>, COLUMNS = RECTANGLE_COLUMNS * W;
+    const Size lanes = vectors * W;
+    for (Index t = t0; t < t1; t += COLUMNS) {
+        const Index columns = t1 - t < COLUMNS ? t1 - t : COLUMNS;
+        const int registers = (columns + W - 1) / W;
+        // values with samples as rows: scratch[(tile·lanes + lane)·COLUMNS + column]
+        for (int tile = 0; tile < n_tiles; ++tile)
+            for (int v = 0; v < vectors; ++v)
+                for (int n = 0; n < registers; ++n) {
+                    Vector<T> square[W];
+                    for (int i = 0; i < W; ++i) {
+                        const Index column = t + n * W + i < t1 ? t + n * W + i : t1 - 1;
+                        square[i] = load(y + tile * y_stride + (block.tail + column) * lanes + v * W);
+                    }
+                    transpose<T>(square);
+                    for (int i = 0; i < W; ++i)
+                        store(scratch + (tile * lanes + v * W + i) * COLUMNS + n * W, square[i]);
+                }
+        T* to = gradient + block.slot + t;
+        const bool whole = columns == registers * W;
+        alignas(VECTOR_BYTES) T edge[RECTANGLE_ROWS * COLUMNS];
+        for (Index h = 0; h < block.n_heads; h += RECTANGLE_ROWS) {
+            const int rows = block.n_heads - h < RECTANGLE_ROWS ? block.n_heads - h : RECTANGLE_ROWS;
+            Product<T> m{d + (block.head + h) * lanes, lanes, 1, d_stride, scratch, COLUMNS, lanes * COLUMNS,
+                         to + static_cast<Size>(h) * block.n_tails, block.n_tails, static_cast<Index>(lanes), n_tiles,
+                         add};
+            if (whole) {
+                multiply(m, rows, registers);
+                continue;
+            }
+            T* destination = m.c;  // the last registers reach past the row's end: by way of a copy
+            m.c = edge, m.c_row = COLUMNS, m.add = false;
+            multiply(m, rows, registers);
+            for (int r = 0; r < rows; ++r)
+                for (Index n = 0; n < columns; ++n) {
+                    T& slot = destination[static_cast<Size>(r) * block.n_tails + n];
+                    slot = add ? slot + edge[r * COLUMNS + n] : edge[r * COLUMNS + n];
+                }
+        }
+    }
+}
+
+}  // namespace edgewise::EDGEWISE_ISA

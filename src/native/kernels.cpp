@@ -1,0 +1,125 @@
+// Compiled once for each instruction set, with its flags: everything here lives in that set's namespace.
+#include "kernels.hpp"
+
+#include "blocks.hpp"
+#include "layout.hpp"
+#include "losses.hpp"
+#include "optimizer_steps.hpp"
+#include "pull.hpp"
+#include "special_aggregations.hpp"
+
+#define EDGEWISE_TEXT(name) #name
+#define EDGEWISE_NAME(name) EDGEWISE_TEXT(name)
+
+namespace edgewise::EDGEWISE_ISA {
+
+// f(number of registers, whether rows are far away) with both known when it is compiled.
+template <int N>
+struct Constant {
+    static constexpr int value = N;
+};
+template <class T, class F>
+EDGEWISE_INLINE void with_registers(const PlanView& plan, int vectors, F f) {
+    const bool far = static_cast<Size>(plan.n_nodes) * vectors * VECTOR_BYTES * 2 > FAR_TILE;
+    switch (vectors * 2 + far) {
+        case 2: return f(Constant<1>{}, Constant<0>{});
+        case 3: return f(Constant<1>{}, Constant<1>{});
+        case 4: return f(Constant<2>{}, Constant<0>{});
+        case 5: return f(Constant<2>{}, Constant<1>{});
+        case 8: return f(Constant<4>{}, Constant<0>{});
+        case 9: return f(Constant<4>{}, Constant<1>{});
+        case 16: return f(Constant<8>{}, Constant<0>{});
+        case 17: return f(Constant<8>{}, Constant<1>{});
+    }
+}
+
+template <class T>
+void forward(const PlanView& plan, const Parameters<T>& p, T* y, T* out, Size y_stride, Size out_stride, int n_tiles,
+             int vectors, Index r0, Index r1, Wanted wanted, T* scratch) {
+    Index b = 0;
+    while (b < plan.n_blocks && plan.blocks[b].head + plan.blocks[b].n_heads <= r0) ++b;
+    while (r0 < r1) {
+        const bool inside = b < plan.n_blocks && plan.blocks[b].head <= r0;
+        Index end = b == plan.n_blocks ? r1 : inside ? plan.blocks[b].head + plan.blocks[b].n_heads : plan.blocks[b].head;
+        end = end < r1 ? end : r1;
+        if (inside)
+            forward_block(plan, p, plan.blocks[b++], y, out, y_stride, out_stride, n_tiles, vectors, r0, end, wanted,
+                          scratch);
+        else
+            for (int tile = 0; tile < n_tiles; ++tile)
+                with_registers<T>(plan, vectors, [&](auto registers, auto far) {
+                    forward_arcs<T, registers.value, far.value>(plan, p, y + tile * y_stride,
+                                                                out ? out + tile * out_stride : nullptr, r0, end, wanted,
+                                                                scratch);
+                });
+        r0 = end;
+    }
+}
+
+template <class T>
+void backward(const PlanView& plan, const Parameters<T>& p, const T* y, T* d, T* out, Size y_stride, Size d_stride,
+              Size out_stride, int n_tiles, int vectors, const T* seed, Size seed_stride, const Index* seed_row,
+              Index r0, Index r1, Backward what, T* gradient, bool add, T* scratch) {
+    Index segment = plan.n_segments - 1;
+    while (plan.segment_start[segment] >= r1) --segment;
+    T* sums = scratch;
+    scratch += static_cast<Size>(RECTANGLE_ROWS) * vectors * WIDTH<T>;
+    for (; r1 > r0; --segment) {
+        const Index start = plan.segment_start[segment] > r0 ? plan.segment_start[segment] : r0;
+        const bool in_blocks = plan.segment_block_start[segment] < plan.segment_block_start[segment + 1];
+        // rows are taken together as far as a rectangle of sums reaches, all of them where there is none to hold
+        const Index step = in_blocks ? RECTANGLE_ROWS : r1 - start;
+        for (Index end = r1; end > start; end -= step) {
+            const Index first = end - start < step ? start : end - step;
+            bool passing = false;
+            for (Index row = first; in_blocks && what.sensitivities && row < end; ++row)
+                passing |= !(what.gated && plan.is_input[row]);
+            for (int tile = 0; tile < n_tiles; ++tile) {
+                T* linear = d + tile * d_stride;
+                if (passing) pull_blocks(plan, p, segment, linear, vectors, first, end, sums);
+                with_registers<T>(plan, vectors, [&](auto registers, auto far) {
+                    backward_arcs<T, registers.value, far.value>(
+                        plan, p, y + tile * y_stride, linear, out ? out + tile * out_stride : nullptr,
+                        passing ? sums : nullptr, seed + tile * seed_stride, seed_row, first, end, what, gradient,
+                        add || tile > 0, scratch);
+                });
+            }
+        }
+        r1 = start;
+    }
+}
+
+template <class T>
+void share_out_special(const PlanView& plan, const Parameters<T>& p, const T* y, T* d, int vectors, T* scratch) {
+    for (Index row = 0; row < plan.n_nodes; ++row)
+        if (plan.extra[row] >= 0)
+            share_out_row(plan, p, row, y, d + static_cast<Size>(row) * vectors * WIDTH<T>, d, vectors, scratch);
+}
+
+template <class T>
+Size scratch_size(const PlanView& plan, int n_tiles, int vectors) {
+    constexpr int W = WIDTH<T>;
+    Index tails = 0;
+    for (Index b = 0; b < plan.n_blocks; ++b) tails = plan.blocks[b].n_tails > tails ? plan.blocks[b].n_tails : tails;
+    const Size special = static_cast<Size>(plan.largest_fan_in) * (W + 3);
+    const Size packed = static_cast<Size>(tails) * RECTANGLE_ROWS;
+    const Size sums = static_cast<Size>(RECTANGLE_ROWS) * vectors * W + special;
+    const Size square = plan.n_blocks ? static_cast<Size>(n_tiles) * vectors * W * RECTANGLE_COLUMNS * W : 0;
+    Size most = special;
+    most = packed > most ? packed : most;
+    most = sums > most ? sums : most;
+    most = square > most ? square : most;
+    return most + W;
+}
+
+template <class T>
+constexpr Kernels<T> TABLE{
+    EDGEWISE_NAME(EDGEWISE_ISA), WIDTH<T>,          forward<T>,           backward<T>,    block_gradient<T>,
+    share_out_special<T>,                loss_rows<T>,      sum_groups<T>,        sum_of_squares<T>, optimizer_step<T>,    gather_samples<T>, scatter_samples<T>,
+    clear_padding<T>,            sum_lanes<T>,      sum_products<T>,      combine_ends<T>, scratch_size<T>,
+};
+
+const Kernels<float>& float_kernels() { return TABLE<float>; }
+const Kernels<double>& double_kernels() { return TABLE<double>; }
+
+}  // namespace edgewise::EDGEWISE_ISA

@@ -1,0 +1,117 @@
+// Between the caller's arrays, a row for each sample, and tiles, a row for each node: squares of numbers transposed.
+#pragma once
+
+#include "network_view.hpp"
+#include "shuffles.hpp"
+
+namespace edgewise::EDGEWISE_ISA {
+
+// Samples x[sample[l]] (x[l] if sample is null) of `valid` lanes into the tile's rows to[k], k < n; lanes past the
+// last valid one repeat it, so that whatever is computed of them is no stranger than the rest.
+template <class T>
+void gather_samples(const T* x, Size x_row, const Size* sample, int valid, const Index* to, Index n, T* y,
+                    int vectors) {
+    constexpr int W = WIDTH<T>;
+    const Size lanes = vectors * W;
+    for (int v = 0; v < vectors; ++v) {
+        const T* from[W];
+        for (int l = 0; l < W; ++l) {
+            const int lane = v * W + l < valid ? v * W + l : valid - 1;
+            from[l] = x + (sample ? sample[lane] : lane) * x_row;
+        }
+        Index k = 0;
+        for (; k + W <= n; k += W) {
+            Vector<T> square[W];
+            for (int l = 0; l < W; ++l) square[l] = load_unaligned(from[l] + k);
+            transpose<T>(square);
+            for (int i = 0; i < W; ++i) store(y + to[k + i] * lanes + v * W, square[i]);
+        }
+        for (; k < n; ++k) {
+            T* row = y + to[k] * lanes + v * W;
+            for (int l = 0; l < W; ++l) row[l] = from[l][k];
+        }
+    }
+}
+
+// The tile's rows from[k], k < n, as out[l·out_row + k] for lanes l of first .. first + count - 1.
+template <class T>
+void scatter_samples(const T* rows, int vectors, const Index* from, Index n, int first, int count, T* out,
+                     Size out_row) {
+    constexpr int W = WIDTH<T>;
+    const Size lanes = vectors * W;
+    for (int v = first / W; v * W < first + count; ++v) {
+        const int l0 = first > v * W ? first - v * W : 0;
+        const int l1 = first + count < (v + 1) * W ? first + count - v * W : W;
+        T* to = out + (static_cast<Size>(v) * W - first) * out_row;
+        Index k = 0;
+        for (; k + W <= n; k += W) {
+            Vector<T> square[W];
+            for (int i = 0; i < W; ++i) square[i] = load(rows + from[k + i] * lanes + v * W);
+            transpose<T>(square);
+            for (int l = l0; l < l1; ++l) store_unaligned(to + l * out_row + k, square[l]);
+        }
+        for (; k < n; ++k) {
+            const T* row = rows + from[k] * lanes + v * W;
+            for (int l = l0; l < l1; ++l) to[l * out_row + k] = row[l];
+        }
+    }
+}
+
+// Lanes from `valid` on become 0 in n rows: whatever was computed there must not reach a sum over samples.
+template <class T>
+void clear_padding(T* rows, Size n, int vectors, int valid) {
+    constexpr int W = WIDTH<T>;
+    const int lanes = vectors * W;
+    for (Size row = 0; row < n; ++row)
+        for (int l = valid; l < lanes; ++l) rows[row * lanes + l] = T(0);
+}
+
+// (+)= Σ over the tile's lanes of each of rows r0 .. r1 - 1.
+template <class T>
+void sum_lanes(const T* rows, int vectors, Index r0, Index r1, T* sum, bool add) {
+    constexpr int W = WIDTH<T>;
+    const Size lanes = vectors * W;
+    for (Index row = r0; row < r1; row += W) {
+        Vector<T> total[W];
+        for (int i = 0; i < W; ++i) {
+            const T* own = rows + (row + i < r1 ? row + i : r1 - 1) * lanes;
+            total[i] = load(own);
+            for (int v = 1; v < vectors; ++v) total[i] += load(own + v * W);
+        }
+        const Vector<T> sums = sums_of<T>(total);
+        for (int i = 0; i < W && row + i < r1; ++i) sum[row + i] = add ? sum[row + i] + sums[i] : sums[i];
+    }
+}
+
+// (+)= Σ over the tile's lanes of the product of two rows, for each of rows r0 .. r1 - 1.
+template <class T>
+void sum_products(const T* a, const T* b, int vectors, Index r0, Index r1, T* sum, bool add) {
+    constexpr int W = WIDTH<T>;
+    const Size lanes = vectors * W;
+    for (Index row = r0; row < r1; ++row) {
+        Vector<T> total = {};
+        for (int v = 0; v < vectors; ++v) total += load(a + row * lanes + v * W) * load(b + row * lanes + v * W);
+        const T found = sum_of<T>(total);
+        sum[row] = add ? sum[row] + found : found;
+    }
+}
+
+// out[s·out_row + e] = scale_e · left[s·left_row + left_index[e]] · right[s·right_row + right_index[e]]: a number for
+// each sample and edge from one for each sample and node. A null `right` stands for ones, a null scale likewise.
+template <class T>
+void combine_ends(const T* left, Size left_row, const Index* left_index, const T* right, Size right_row,
+                  const Index* right_index, const T* scale, Size n_edges, Size samples, T* out) {
+    for (Size s = 0; s < samples; ++s) {
+        const T* a = left + s * left_row;
+        const T* b = right ? right + s * right_row : nullptr;
+        T* to = out + s * n_edges;
+        if (b && scale)
+            for (Size e = 0; e < n_edges; ++e) to[e] = a[left_index[e]] * scale[e] * b[right_index[e]];
+        else if (b)
+            for (Size e = 0; e < n_edges; ++e) to[e] = a[left_index[e]] * b[right_index[e]];
+        else
+            for (Size e = 0; e < n_edges; ++e) to[e] = a[left_index[e]] * scale[e];
+    }
+}
+
+}  // namespace edgewise::EDGEWISE_ISA

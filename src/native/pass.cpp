@@ -1,0 +1,341 @@
+#include "pass.hpp"
+
+#include <cmath>
+#include <numeric>
+
+namespace edgewise {
+
+template <class T>
+Pass<T>::Pass(const Structure& s, const T* weight, const T* bias, const T* response, const T* x, Size samples,
+              bool gates, int threads)
+    : parameters_(std::make_shared<OwnParameters<T>>(make_parameters(s, bias, response))),
+      sweep_(s, kernels<T>(), samples, gates, threads), threads_(threads) {
+    lay_out_weights(s, weight, *parameters_, sweep_.n_threads);
+    sweep_.forward(view(), x, s.n_inputs, nullptr, samples, gates, [](Size, int) {});
+}
+
+template <class T>
+Pass<T>::Pass(const Pass& narrow, Size n_targets)
+    : parameters_(narrow.parameters_),
+      sweep_(narrow.sweep_.s, narrow.sweep_.kernels, static_cast<Size>(times(narrow.samples(), n_targets)), true,
+             narrow.threads_),
+      threads_(narrow.threads_) {
+    const Sweep<T>& from = narrow.sweep_;
+    const PlanView& plan = from.s.plan;
+    const int lanes = sweep_.shape.lanes, from_lanes = from.shape.lanes, width = sweep_.kernels.width;
+    const auto copy = [&](T* to, Size to_stride, const T* source, Size from_stride, Size n_rows, Size tile) {
+        for (int first = 0; first < lanes; first += width) {
+            const Size sample = tile * lanes + first;
+            T* target = to + tile * to_stride + first;
+            const Size wanted = sample % from.samples;
+            if (sample + width <= sweep_.samples && wanted % width == 0 && wanted + width <= from.samples) {
+                const T* piece = source + wanted / from_lanes * from_stride + wanted % from_lanes;
+                for (Size row = 0; row < n_rows; ++row)
+                    std::copy_n(piece + row * from_lanes, width, target + row * lanes);
+                continue;
+            }
+            for (int l = 0; l < width; ++l) {
+                const Size own = std::min(sample + l, sweep_.samples - 1) % from.samples;
+                const T* piece = source + own / from_lanes * from_stride + own % from_lanes;
+                for (Size row = 0; row < n_rows; ++row) target[row * lanes + l] = piece[row * from_lanes];
+            }
+        }
+    };
+    sweep_.each_tile([&](Size tile, int) {
+        copy(sweep_.y.data(), sweep_.y_stride, from.y.data(), from.y_stride, plan.n_nodes, tile);
+        copy(sweep_.d.data(), sweep_.d_stride, from.d.data(), from.d_stride, plan.n_nodes, tile);
+    });
+}
+
+// ---- what backward starts from ----
+
+template <class T>
+void Pass<T>::start_from_loss(Loss loss, T parameter, const T* y, const Size* label, const T* sample_weight) {
+    const Structure& s = sweep_.s;
+    const Size lanes = sweep_.shape.lanes;
+    sweep_.n_seeds = s.n_outputs;
+    sweep_.seed_row = s.output_seed;
+    sweep_.seed = Buffer<T>(times(times(sweep_.n_tiles, s.n_outputs), lanes));
+    sweep_.loss = Buffer<T>(times(sweep_.n_tiles, lanes));
+    std::vector<Index> rows(s.n_outputs);
+    std::iota(rows.begin(), rows.end(), 0);
+    sweep_.each_tile([&](Size tile, int) {
+        sweep_.loss_of_tile(tile, loss, parameter, y, s.n_outputs, nullptr, label, sample_weight, rows.data());
+    });
+}
+
+template <class T>
+void Pass<T>::start_from(const T* seed, Index n_seeds, const Index* seed_row) {
+    const Size lanes = sweep_.shape.lanes;
+    sweep_.n_seeds = n_seeds;
+    seed_row_.assign(seed_row, seed_row + sweep_.s.plan.n_nodes);
+    sweep_.seed_row = seed_row_.data();
+    sweep_.seed = Buffer<T>(times(times(sweep_.n_tiles, n_seeds), lanes));
+    std::vector<Index> rows(n_seeds);
+    std::iota(rows.begin(), rows.end(), 0);
+    for (int tile = 0; tile < sweep_.n_tiles; ++tile) {
+        T* to = sweep_.seed.data() + tile * n_seeds * lanes;
+        sweep_.kernels.gather_samples(seed + tile * lanes * n_seeds, n_seeds, nullptr, sweep_.valid(tile), rows.data(),
+                                      n_seeds, to, sweep_.shape.vectors);
+        sweep_.kernels.clear_padding(to, n_seeds, sweep_.shape.vectors, sweep_.valid(tile));
+    }
+}
+
+template <class T>
+void Pass<T>::require_backward(bool gradients) {
+    const bool linear = !has_linear_, gradient = gradients && !has_gradient_;
+    if (!linear && !gradient) return;
+    if (gradient && !sweep_.gradient)
+        sweep_.gradient = Buffer<T>(times(sweep_.shape.n_groups, static_cast<std::size_t>(sweep_.n_slots())));
+    sweep_.backward(view(), Backward{linear, true, gradient});
+    has_linear_ = true;
+    has_gradient_ |= gradient;
+}
+
+// ---- a number for each sample and node ----
+
+// Fills a temporary tile with rows 0 .. r1 - 1 by fill(tile, temporary, first row, last row, member), then copies its
+// rows from[k] to out[sample·out_row + k]. One temporary a thread, or one for all where they share a tile's rows.
+template <class T>
+template <class Fill>
+void Pass<T>::make_rows(Index r1, const Fill& fill, const Index* from, Index n, T* out, Size out_row) {
+    const Size lanes = sweep_.shape.lanes;
+    const int width = sweep_.kernels.width, vectors = sweep_.shape.vectors;
+    Buffer<T> temporary(times(sweep_.d_stride, sweep_.shape.by_level ? 1 : sweep_.n_threads));
+    const auto copy = [&](Size tile, const T* rows, Size v0, Size v1) {
+        const int first = static_cast<int>(v0) * width, last = std::min<int>(static_cast<int>(v1) * width, sweep_.valid(tile));
+        if (first < last)
+            sweep_.kernels.scatter_samples(rows, vectors, from, n, first, last - first,
+                                           out + (tile * lanes + first) * out_row, out_row);
+    };
+    if (!sweep_.shape.by_level) {
+        sweep_.each_tile([&](Size tile, int member) {
+            T* rows = temporary.data() + member * sweep_.d_stride;
+            fill(tile, rows, 0, r1, member);
+            copy(tile, rows, 0, vectors);
+        });
+        return;
+    }
+    for (Size tile = 0; tile < sweep_.n_tiles; ++tile) {
+        share_out_pieces(sweep_.n_threads, r1, 64, [&](Size begin, Size end, int member) {
+            fill(tile, temporary.data(), static_cast<Index>(begin), static_cast<Index>(end), member);
+        });
+        share_out_pieces(sweep_.n_threads, vectors, 1,
+                         [&](Size begin, Size end, int) { copy(tile, temporary.data(), begin, end); });
+    }
+}
+
+template <class T>
+void Pass<T>::fill_preactivations(Wanted wanted, Size tile, T* temporary, Index r0, Index r1, int member) {
+    const Structure& s = sweep_.s;
+    const Size lanes = sweep_.shape.lanes;
+    T* values = sweep_.y.data() + tile * sweep_.y_stride;
+    sweep_.kernels.forward(s.plan, view(), values, temporary, 0, 0, 1, sweep_.shape.vectors, r0, r1, wanted,
+                           sweep_.scratch(member));
+    for (Index k = 0; k < s.n_inputs; ++k) {
+        const Size at = s.input_row[k] * lanes;
+        if (s.input_row[k] < r0 || s.input_row[k] >= r1) continue;
+        if (wanted == Wanted::preactivation)
+            std::copy_n(values + at, lanes, temporary + at);
+        else
+            std::fill_n(temporary + at, lanes, wanted == Wanted::gate ? T(1) : T(0));
+    }
+}
+
+template <class T>
+void Pass<T>::fill_sensitivities(Size tile, T* temporary, Index r0, Index r1, int member) {
+    if (r0 >= r1) return;
+    const Size seed_stride = static_cast<Size>(sweep_.n_seeds) * sweep_.shape.lanes;
+    sweep_.kernels.backward(sweep_.s.plan, view(), sweep_.y.data() + tile * sweep_.y_stride,
+                            sweep_.d.data() + tile * sweep_.d_stride, temporary, 0, 0, 0, 1, sweep_.shape.vectors,
+                            sweep_.seed.data() + tile * seed_stride, 0, sweep_.seed_row, r0, r1,
+                            Backward{true, false, false}, nullptr, false, sweep_.scratch(member));
+}
+
+template <class T>
+void Pass<T>::inputs_as_sensitivities(T* out, const Index* from, Index n, Size out_row) {
+    make_rows(sweep_.s.level_start[1],  // an input has no in-arcs: all are in the first level
+              [&](Size tile, T* rows, Index r0, Index r1, int member) { fill_sensitivities(tile, rows, r0, r1, member); },
+              from, n, out, out_row);
+}
+
+template <class T>
+void Pass<T>::nodes(Quantity quantity, T* out) {
+    const std::lock_guard<std::recursive_mutex> lock(asked_);
+    const Structure& s = sweep_.s;
+    const Size lanes = sweep_.shape.lanes;
+    const Index n = s.plan.n_nodes;
+    if (quantity == Quantity::preactivation || quantity == Quantity::gate) {
+        const Wanted wanted = quantity == Quantity::gate ? Wanted::gate : Wanted::preactivation;
+        make_rows(n, [&](Size tile, T* rows, Index r0, Index r1, int member) {
+            fill_preactivations(wanted, tile, rows, r0, r1, member);
+        }, s.row, n, out, n);
+        return;
+    }
+    if (quantity != Quantity::value) require_backward(false);
+    if (quantity == Quantity::sensitivity) {
+        make_rows(n, [&](Size tile, T* rows, Index r0, Index r1, int member) {
+            fill_sensitivities(tile, rows, r0, r1, member);
+        }, s.row, n, out, n);
+        return;
+    }
+    const bool value = quantity == Quantity::value;
+    const T* from = value ? sweep_.y.data() : sweep_.d.data();
+    const Size stride = value ? sweep_.y_stride : sweep_.d_stride;
+    const Size width = sweep_.kernels.width;
+    share_out(sweep_.n_threads, (sweep_.samples + width - 1) / width, [&](Size piece, int) {
+        const Size sample = piece * width, tile = sample / lanes;
+        sweep_.kernels.scatter_samples(from + tile * stride, sweep_.shape.vectors, s.row, n,
+                                       static_cast<int>(sample % lanes),
+                                       static_cast<int>(std::min(width, sweep_.samples - sample)), out + sample * n, n);
+    });
+    if (value || !s.n_inputs) return;
+    Buffer<T> inputs(times(sweep_.samples, s.n_inputs));
+    inputs_as_sensitivities(inputs.data(), s.input_row, s.n_inputs, s.n_inputs);
+    for (Size sample = 0; sample < sweep_.samples; ++sample)
+        for (Index k = 0; k < s.n_inputs; ++k)
+            out[sample * n + s.node[s.input_row[k]]] = inputs[sample * s.n_inputs + k];
+}
+
+template <class T>
+void Pass<T>::output(T* out) {
+    const Structure& s = sweep_.s;
+    for (int tile = 0; tile < sweep_.n_tiles; ++tile)
+        sweep_.kernels.scatter_samples(sweep_.y.data() + tile * sweep_.y_stride, sweep_.shape.vectors, s.output_row,
+                                       s.n_outputs, 0, sweep_.valid(tile),
+                                       out + static_cast<Size>(tile) * sweep_.shape.lanes * s.n_outputs, s.n_outputs);
+}
+
+template <class T>
+void Pass<T>::input_gradient(T* out) {
+    const std::lock_guard<std::recursive_mutex> lock(asked_);
+    require_backward(false);
+    const Structure& s = sweep_.s;
+    if (s.n_inputs) inputs_as_sensitivities(out, s.input_row, s.n_inputs, s.n_inputs);
+}
+
+template <class T>
+void Pass<T>::loss_per_sample(T* out) const {
+    std::copy_n(sweep_.loss.data(), sweep_.samples, out);
+}
+
+// ---- gradients of parameters ----
+
+template <class T>
+void Pass<T>::weight_gradient(T divisor, T* out) {
+    const std::lock_guard<std::recursive_mutex> lock(asked_);
+    require_backward(true);
+    const Structure& s = sweep_.s;
+    sweep_.collect_weights(*parameters_, s.tie ? T(1) : divisor, out);
+    if (s.tie) {
+        std::vector<T> sum(s.n_parameters, T(0));
+        for (Index e = 0; e < s.n_edges; ++e) sum[s.tie[e]] += out[e];
+        for (Index e = 0; e < s.n_edges; ++e) out[e] = sum[s.tie[e]] / divisor;
+    }
+}
+
+template <class T>
+void Pass<T>::bias_gradient(T divisor, T* out) {
+    const std::lock_guard<std::recursive_mutex> lock(asked_);
+    require_backward(false);
+    const Structure& s = sweep_.s;
+    Buffer<T> by_row(s.plan.n_nodes);
+    share_out_pieces(sweep_.n_threads, s.plan.n_nodes, 256, [&](Size begin, Size end, int) {
+        sweep_.sum_over_samples(static_cast<Index>(begin), static_cast<Index>(end), by_row.data());
+        for (Size row = begin; row < end; ++row)
+            out[s.node[row]] = s.plan.is_input[row] ? T(0) : by_row[row] / divisor;
+    });
+}
+
+template <class T>
+void Pass<T>::response_gradient(T divisor, T* out) {
+    const std::lock_guard<std::recursive_mutex> lock(asked_);
+    require_backward(false);
+    const Structure& s = sweep_.s;
+    Buffer<T> aggregate(sweep_.d_stride), by_row(s.plan.n_nodes);
+    for (Size tile = 0; tile < sweep_.n_tiles; ++tile)
+        share_out_pieces(sweep_.n_threads, s.plan.n_nodes, 64, [&](Size begin, Size end, int member) {
+            const Index r0 = static_cast<Index>(begin), r1 = static_cast<Index>(end);
+            fill_preactivations(Wanted::aggregate, tile, aggregate.data(), r0, r1, member);
+            sweep_.kernels.sum_products(sweep_.d.data() + tile * sweep_.d_stride, aggregate.data(),
+                                        sweep_.shape.vectors, r0, r1, by_row.data(), tile > 0);
+        });
+    for (Index row = 0; row < s.plan.n_nodes; ++row)
+        out[s.node[row]] = s.plan.is_input[row] ? T(0) : by_row[row] / divisor;
+}
+
+// ---- a number for each sample and edge ----
+
+// Each edge's number is one of its head, S(j⁻,t) or Φ′(s_j) (or the arc's own share of it, where the head does not sum),
+// times r_j, times y(i) or w_ij.
+template <class T>
+void Pass<T>::combine_ends(bool derivative, T* out) {
+    const Structure& s = sweep_.s;
+    const PlanView& plan = s.plan;
+    const Size lanes = sweep_.shape.lanes, n_left = static_cast<Size>(plan.n_nodes) + plan.n_extra;
+    const int width = sweep_.kernels.width;
+    Buffer<Index> head(s.n_edges), tail(s.n_edges);
+    Buffer<T> scale(derivative || !parameters_->plain ? s.n_edges : 0);
+    for (Index a = 0; a < plan.n_arcs; ++a) {
+        tail[s.in_edge[a]] = plan.in_tail[a];
+        head[s.out_edge[a]] = plan.out_row[a];
+        if (scale) scale[s.in_edge[a]] = derivative ? parameters_->in_weight[a] : T(1);
+    }
+    for (Index a = 0; scale && a < plan.n_arcs; ++a)
+        if (plan.out_row[a] < plan.n_nodes) scale[s.out_edge[a]] *= parameters_->factor[plan.out_row[a]];
+    for (Index b = 0; b < plan.n_blocks; ++b) {
+        const Block& block = plan.blocks[b];
+        for (Size k = 0; k < static_cast<Size>(block.n_heads) * block.n_tails; ++k) {
+            const Index edge = s.block_edge[block.slot + k];
+            head[edge] = block.head + static_cast<Index>(k / block.n_tails);
+            tail[edge] = block.tail + static_cast<Index>(k % block.n_tails);
+            if (scale)
+                scale[edge] = parameters_->factor[head[edge]] *
+                              (derivative ? parameters_->block_weight[block.slot + k] : T(1));
+        }
+    }
+    Buffer<T> gates(derivative ? sweep_.d_stride : 0);
+    Buffer<T> left(times(times(n_left, width), sweep_.n_threads));
+    Buffer<T> right(derivative ? 0 : times(times(plan.n_nodes, width), sweep_.n_threads));
+    std::vector<Index> every(n_left);
+    std::iota(every.begin(), every.end(), 0);
+    for (Size tile = 0; tile < sweep_.n_tiles; ++tile) {
+        const T* heads = sweep_.d.data() + tile * sweep_.d_stride;
+        const T* values = sweep_.y.data() + tile * sweep_.y_stride;
+        if (derivative) {
+            fill_preactivations(Wanted::gate, tile, gates.data(), 0, plan.n_nodes, 0);
+            sweep_.kernels.share_out(plan, view(), values, gates.data(), sweep_.shape.vectors, sweep_.scratch(0));
+            heads = gates.data();
+        }
+        share_out(sweep_.n_threads, (sweep_.valid(tile) + width - 1) / width, [&](Size piece, int member) {
+            T* l = left.data() + member * n_left * width;
+            T* r = derivative ? nullptr : right.data() + static_cast<Size>(member) * plan.n_nodes * width;
+            const int first = static_cast<int>(piece) * width, count = std::min(width, sweep_.valid(tile) - first);
+            sweep_.kernels.scatter_samples(heads, sweep_.shape.vectors, every.data(), static_cast<Index>(n_left), first,
+                                           count, l, n_left);
+            if (r)
+                sweep_.kernels.scatter_samples(values, sweep_.shape.vectors, every.data(), plan.n_nodes, first, count, r,
+                                               plan.n_nodes);
+            sweep_.kernels.combine_ends(l, n_left, head.data(), r, plan.n_nodes, tail.data(), scale.data(), s.n_edges,
+                                        count, out + (tile * lanes + first) * s.n_edges);
+        });
+    }
+}
+
+template <class T>
+void Pass<T>::edge_derivative(T* out) {
+    const std::lock_guard<std::recursive_mutex> lock(asked_);
+    combine_ends(true, out);
+}
+
+template <class T>
+void Pass<T>::weight_gradient_per_sample(T* out) {
+    const std::lock_guard<std::recursive_mutex> lock(asked_);
+    require_backward(false);
+    combine_ends(false, out);
+}
+
+template class Pass<float>;
+template class Pass<double>;
+
+}  // namespace edgewise

@@ -1,0 +1,62 @@
+// One forward pass, the backward pass that may follow, and every quantity of both, each made when it is asked for.
+//
+// A pass keeps the weights as they were when it began, so that what is asked for later belongs to it.
+#pragma once
+
+#include <mutex>
+
+#include "sweep.hpp"
+
+namespace edgewise {
+
+enum class Quantity { value, preactivation, gate, sensitivity, linear_sensitivity };
+
+template <class T>
+class Pass {
+public:
+    // Runs forward. x: (samples, n_inputs); weight, bias, response in the caller's order.
+    Pass(const Structure& s, const T* weight, const T* bias, const T* response, const T* x, Size samples, bool gates,
+         int threads);
+    // Its samples, once for each of n_targets targets; forward is not run again. `narrow` must not have run backward.
+    Pass(const Pass& narrow, Size n_targets);
+
+    // What backward starts from: ∂J/∂o of a loss of the table, y as (samples, n_outputs) or as class indices; or given
+    // sensitivities, (samples, n_seeds), of the rows r with seed_row[r] ≥ 0.
+    void start_from_loss(Loss loss, T parameter, const T* y, const Size* label, const T* sample_weight);
+    void start_from(const T* seed, Index n_seeds, const Index* seed_row);
+
+    // Into (samples, n_nodes), (samples, n_outputs), (samples, n_inputs), (samples); sums over samples divided by
+    // `divisor` into (n_edges), (n_nodes), (n_nodes).
+    void nodes(Quantity quantity, T* out);
+    void output(T* out);
+    void input_gradient(T* out);
+    void loss_per_sample(T* out) const;
+    void weight_gradient(T divisor, T* out);
+    void bias_gradient(T divisor, T* out);
+    void response_gradient(T divisor, T* out);
+    // Into (samples, n_edges): z(i,j), or S(j⁻,t)·∂s(j)/∂w_ij.
+    void edge_derivative(T* out);
+    void weight_gradient_per_sample(T* out);
+
+    Size samples() const { return sweep_.samples; }
+    const Structure& structure() const { return sweep_.s; }
+
+private:
+    void require_backward(bool gradients);
+    template <class Fill>
+    void make_rows(Index r1, const Fill& fill, const Index* from, Index n, T* out, Size out_row);
+    void fill_preactivations(Wanted wanted, Size tile, T* temporary, Index r0, Index r1, int member);
+    void fill_sensitivities(Size tile, T* temporary, Index r0, Index r1, int member);
+    void inputs_as_sensitivities(T* out, const Index* from, Index n, Size out_row);
+    void combine_ends(bool derivative, T* out);
+    const Parameters<T> view() const { return parameters_->view(); }
+
+    std::shared_ptr<OwnParameters<T>> parameters_;
+    Sweep<T> sweep_;
+    int threads_;  // asked for
+    std::vector<Index> seed_row_;
+    bool has_linear_ = false, has_gradient_ = false;
+    std::recursive_mutex asked_;  // results may be asked for from several threads
+};
+
+}  // namespace edgewise

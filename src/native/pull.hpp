@@ -1,0 +1,211 @@
+// The passes over arcs that belong to no block. Forward, a row pulls from the tails of its in-arcs; backward, it pulls
+// from the heads of its out-arcs. Sums stay in registers, samples are their lanes.
+#pragma once
+
+#include "activations.hpp"
+#include "network_view.hpp"
+#include "shuffles.hpp"
+#include "special_aggregations.hpp"
+
+namespace edgewise::EDGEWISE_ISA {
+
+constexpr Index AHEAD = 8;  // arcs between asking the caches for a row and using it
+
+// Asking costs as much as loading, so it is done only where rows are far away: when a tile outgrows the near caches.
+constexpr Size FAR_TILE = Size(3) << 19;  // bytes
+
+template <class T, int V>
+EDGEWISE_INLINE void prefetch_row(const T* row) {
+    constexpr int LINE = 64, BYTES = V * VECTOR_BYTES;
+    for (int at = 0; at < BYTES; at += LINE) __builtin_prefetch(reinterpret_cast<const char*>(row) + at);
+}
+
+// ---- forward: s(j) = b_j + r_j Σ w_ij y(i),  y(j) = Φ(s(j)) ----
+
+// From the row's aggregate, which stands in `sum`, to what is wanted. All rows are `vectors` registers long.
+template <class T>
+EDGEWISE_INLINE void finish_row(const PlanView& plan, const Parameters<T>& p, Index row, const T* sum, T* y, T* out,
+                                int vectors, Wanted wanted) {
+    constexpr int W = WIDTH<T>;
+    const auto activation = static_cast<Activation>(plan.activation[row]);
+    if (wanted == Wanted::aggregate) {
+        const bool mean = plan.aggregation[row] == static_cast<std::uint8_t>(Aggregation::mean) && plan.count[row] > 0;
+        const T divisor = mean ? static_cast<T>(plan.count[row]) : T(1);
+        for (int v = 0; v < vectors; ++v) store(out + v * W, load(sum + v * W) / splat<Vector<T>>(divisor));
+        return;
+    }
+    const bool keep = wanted == Wanted::value || wanted == Wanted::value_and_gate;
+    T* s = keep ? y : out;
+    const Vector<T> bias = splat<Vector<T>>(p.bias[row]), factor = splat<Vector<T>>(p.factor[row]);
+    for (int v = 0; v < vectors; ++v) store(s + v * W, bias + factor * load(sum + v * W));
+    if (wanted == Wanted::value) activate_row(activation, s, s, static_cast<T*>(nullptr), vectors);
+    if (wanted == Wanted::value_and_gate) activate_row(activation, s, s, out, vectors);
+    if (wanted == Wanted::gate) activate_row(activation, s, s, out, vectors);  // the gate is what stays in `out`
+}
+
+// Σ weight[a]·row index[a] over arcs begin .. end - 1, every other arc in a sum of its own, so that one need not wait
+// for the last; the order is the same for any number of registers.
+template <class T, int V, bool FAR>
+EDGEWISE_INLINE void pull(const T* rows, const Index* index, const T* weight, Index begin, Index end, Index last,
+                          Vector<T>* sum) {
+    constexpr int W = WIDTH<T>;
+    constexpr Size L = V * W;
+    Vector<T> even[V], odd[V];
+    for (int v = 0; v < V; ++v) even[v] = odd[v] = Vector<T>{};
+    Index a = begin;
+    for (; a + 1 < end; a += 2) {
+        if constexpr (FAR) {
+            prefetch_row<T, V>(rows + index[a + AHEAD < last ? a + AHEAD : last] * L);
+            prefetch_row<T, V>(rows + index[a + 1 + AHEAD < last ? a + 1 + AHEAD : last] * L);
+        }
+        const T *first = rows + index[a] * L, *second = rows + index[a + 1] * L;
+        const Vector<T> w = splat<Vector<T>>(weight[a]), w2 = splat<Vector<T>>(weight[a + 1]);
+        for (int v = 0; v < V; ++v) even[v] += w * load(first + v * W);
+        for (int v = 0; v < V; ++v) odd[v] += w2 * load(second + v * W);
+    }
+    if (a < end) {
+        const T* first = rows + index[a] * L;
+        const Vector<T> w = splat<Vector<T>>(weight[a]);
+        for (int v = 0; v < V; ++v) even[v] += w * load(first + v * W);
+    }
+    for (int v = 0; v < V; ++v) sum[v] = even[v] + odd[v];
+}
+
+// Rows r0 .. r1 - 1 of one tile; rows of inputs are left as they are.
+template <class T, int V, bool FAR>
+void forward_arcs(const PlanView& plan, const Parameters<T>& p, T* y, T* out, Index r0, Index r1, Wanted wanted,
+                  T* scratch) {
+    constexpr int W = WIDTH<T>;
+    constexpr Size L = V * W;
+    const bool keep = wanted == Wanted::value || wanted == Wanted::value_and_gate;
+    for (Index row = r0; row < r1; ++row) {
+        if (plan.is_input[row]) continue;
+        T* target = keep ? y + row * L : out + row * L;
+        if (plan.extra[row] >= 0) {
+            aggregate_row(plan, p, row, y, target, V, scratch);
+        } else {
+            Vector<T> sum[V];
+            pull<T, V, FAR>(y, plan.in_tail, p.in_weight, plan.in_start[row], plan.in_start[row + 1], plan.n_arcs - 1, sum);
+            const auto activation = static_cast<Activation>(plan.activation[row]);
+            if (keep && (activation == Activation::relu || activation == Activation::identity)) {  // without a detour
+                const Vector<T> bias = splat<Vector<T>>(p.bias[row]), factor = splat<Vector<T>>(p.factor[row]);
+                for (int v = 0; v < V; ++v) {
+                    Vector<T> value, gate;
+                    const Vector<T> s = bias + factor * sum[v];
+                    if (activation == Activation::relu)
+                        rows::Relu::row(s, value, gate);
+                    else
+                        rows::Identity::row(s, value, gate);
+                    store(target + v * W, value);
+                    if (wanted == Wanted::value_and_gate) store(out + row * L + v * W, gate);
+                }
+                continue;
+            }
+            for (int v = 0; v < V; ++v) store(target + v * W, sum[v]);
+        }
+        finish_row(plan, p, row, target, y + row * L, out ? out + row * L : nullptr, V, wanted);
+    }
+}
+
+// ---- backward: S(i,t) = Σ w_ij S(j⁻,t),  S(i⁻,t) = S(i,t) Φ′(s_i),  ∂y(t)/∂w_ij = Σ over samples S(j⁻,t) y(i) ----
+
+// Where weight gradients go: slot a of `to` for arc a, in descending order, whole registers at a time.
+template <class T>
+struct GradientStream {
+    static constexpr int W = WIDTH<T>;
+    T* to;
+    bool add;    // to what is there, rather than instead of it
+    Index next;  // the slot after the last one that waits
+    int waiting;
+    Vector<T> products[W];
+
+    GradientStream(T* slots, bool adding, Index end) : to(slots), add(adding), next(end), waiting(0) {}
+
+    EDGEWISE_INLINE void push(Vector<T> product) {
+        products[W - 1 - waiting] = product;
+        if (++waiting == W) {
+            next -= W;
+            const Vector<T> sums = sums_of<T>(products);
+            store_unaligned(to + next, add ? load_unaligned(to + next) + sums : sums);
+            waiting = 0;
+        }
+    }
+    EDGEWISE_INLINE void flush() {
+        for (int k = waiting; k < W; ++k) products[W - 1 - k] = Vector<T>{};
+        const Vector<T> sums = sums_of<T>(products);
+        for (int k = 0; k < waiting; ++k) {
+            T& slot = to[--next];
+            slot = add ? slot + sums[W - 1 - k] : sums[W - 1 - k];
+        }
+        waiting = 0;
+    }
+};
+
+// Rows r1 - 1 down to r0 of one tile. `sums` holds what blocks pass to these rows, row r0 first, or is null; `seed` and
+// `seed_row` are what is known before the recursion: row seed_row[i] of seed for row i, none if it is negative.
+template <class T, int V, bool FAR>
+void backward_arcs(const PlanView& plan, const Parameters<T>& p, const T* y, T* d, T* out, const T* sums, const T* seed,
+                   const Index* seed_row, Index r0, Index r1, Backward what, T* gradient, bool add, T* scratch) {
+    constexpr int W = WIDTH<T>;
+    constexpr Size L = V * W;
+    GradientStream<T> stream(gradient, add, plan.out_start[r1]);
+    for (Index row = r1 - 1; row >= r0; --row) {
+        const bool passing = what.sensitivities && !(what.gated && plan.is_input[row]);
+        const Index first = plan.out_start[row], end = plan.out_start[row + 1];
+        Vector<T> s[V], value[V];
+        if (what.gradients)
+            for (int v = 0; v < V; ++v) value[v] = load(y + row * L + v * W);
+        if (passing && what.gradients) {
+            Vector<T> even[V], odd[V];
+            for (int v = 0; v < V; ++v) even[v] = odd[v] = Vector<T>{};
+            const auto visit = [&](Index a, Vector<T>* sum) __attribute__((always_inline)) {
+                if constexpr (FAR) prefetch_row<T, V>(d + plan.out_row[a > AHEAD ? a - AHEAD : 0] * L);
+                const T* head = d + plan.out_row[a] * L;
+                const Vector<T> weight = splat<Vector<T>>(p.out_weight[a]);
+                Vector<T> product = {};
+                for (int v = 0; v < V; ++v) {
+                    const Vector<T> linear = in_register(load(head + v * W));
+                    sum[v] += weight * linear;
+                    product += linear * value[v];
+                }
+                stream.push(product);
+            };
+            // the same two sums as in `pull`
+            Index a = end - 1;
+            if ((end - first) % 2) visit(a--, even);
+            for (; a > first; a -= 2) {
+                visit(a, odd);
+                visit(a - 1, even);
+            }
+            for (int v = 0; v < V; ++v) s[v] = even[v] + odd[v];
+        } else if (passing) {
+            pull<T, V, FAR>(d, plan.out_row, p.out_weight, first, end, plan.n_arcs - 1, s);
+        } else if (what.gradients) {
+            for (Index a = end - 1; a >= first; --a) {
+                if constexpr (FAR) prefetch_row<T, V>(d + plan.out_row[a > AHEAD ? a - AHEAD : 0] * L);
+                const T* head = d + plan.out_row[a] * L;
+                Vector<T> product = {};
+                for (int v = 0; v < V; ++v) product += load(head + v * W) * value[v];
+                stream.push(product);
+            }
+        }
+        if (!passing) continue;
+        if (sums)
+            for (int v = 0; v < V; ++v) s[v] += load(sums + (row - r0) * L + v * W);
+        if (seed_row[row] >= 0)
+            for (int v = 0; v < V; ++v) s[v] += load(seed + seed_row[row] * L + v * W);
+        if (!what.gated) {
+            for (int v = 0; v < V; ++v) store(out + row * L + v * W, s[v]);
+            continue;
+        }
+        T* own = d + row * L;
+        for (int v = 0; v < V; ++v) {  // exactly zero passes nothing, even through an infinite gate
+            const Vector<T> gated = s[v] * load(own + v * W);
+            store(own + v * W, s[v] == Vector<T>{} ? Vector<T>{} : gated);
+        }
+        if (plan.extra[row] >= 0) share_out_row(plan, p, row, y, own, d, V, scratch);
+    }
+    if (what.gradients) stream.flush();
+}
+
+}  // namespace edgewise::EDGEWISE_ISA

@@ -1,0 +1,266 @@
+#include "sweep.hpp"
+
+#include <cstdlib>
+
+namespace edgewise {
+
+namespace {
+
+constexpr Size CACHE = Size(1) << 20;  // what a tile's two rows of each node may fill, to stay near the core
+constexpr Size PIECE = 8192;           // weights or gradients that are worth sharing out
+constexpr Size TOGETHER = 12;          // rows that a block's kernels like to take together
+constexpr double LEVEL_WORK = 2e6;     // multiplications in a level, on average, that are worth waiting for each other
+constexpr double THREAD_WORK = 2e5;    // multiplications that are worth waking another thread for
+
+double work_of(const Structure& s, Size samples) { return 3.0 * s.n_edges * static_cast<double>(samples); }
+
+int useful_threads(const Structure& s, Size samples, int wanted) {
+    const double most = work_of(s, samples) / THREAD_WORK;
+    return most < 2 ? 1 : most > wanted ? wanted : static_cast<int>(most);
+}
+
+int experiment(const char* name, int otherwise) {
+    const char* text = std::getenv(name);
+    return text ? std::atoi(text) : otherwise;
+}
+
+}  // namespace
+
+Shape shape_of(const Structure& s, Size samples, int width, int bytes) {
+    Shape shape{};
+    const bool mostly_blocks = s.plan.n_block_arcs > s.plan.n_arcs;
+    const double work = work_of(s, samples);
+    shape.by_level = work / std::max<Index>(1, s.n_levels) > LEVEL_WORK * (mostly_blocks ? 1 : 4);
+    const bool several = work > 2 * THREAD_WORK;
+    const Size rows = s.plan.n_nodes * Size(2) + s.plan.n_extra;
+    shape.vectors = 1;
+    for (int vectors : {2, 4, 8}) {
+        const Size lanes = static_cast<Size>(vectors) * width;
+        const bool needed = (several && !shape.by_level ? lanes * 2 : lanes) <= (samples + width - 1) / width * width;
+        const bool fits = shape.by_level || rows * lanes * bytes <= CACHE;
+        const bool useful = vectors <= 2 || !mostly_blocks || !shape.by_level;
+        if (needed && fits && useful) shape.vectors = vectors;
+    }
+    shape.vectors = experiment("EW_VECTORS", shape.vectors);
+    shape.by_level = experiment("EW_LEVEL", shape.by_level);
+    shape.lanes = shape.vectors * width;
+    shape.n_tiles = static_cast<int>((samples + shape.lanes - 1) / shape.lanes);
+    // a group's sum of gradients costs as much memory as the weights: few, but enough to share out
+    const Size groups = std::clamp<Size>(samples / 64, 2, 16);
+    shape.n_groups = shape.by_level ? 1 : static_cast<int>(std::min<Size>(shape.n_tiles, groups));
+    return shape;
+}
+
+template <class T>
+OwnParameters<T> make_parameters(const Structure& s, const T* bias, const T* response) {
+    OwnParameters<T> own;
+    const PlanView& plan = s.plan;
+    own.bias = Buffer<T>(plan.n_nodes);
+    own.factor = Buffer<T>(plan.n_nodes);
+    own.plain = true;
+    for (Index row = 0; row < plan.n_nodes; ++row) {
+        own.bias[row] = bias[s.node[row]];
+        const bool mean = plan.aggregation[row] == static_cast<std::uint8_t>(Aggregation::mean) && plan.count[row] > 0;
+        own.factor[row] = mean ? response[s.node[row]] / static_cast<T>(plan.count[row]) : response[s.node[row]];
+        own.plain &= own.factor[row] == T(1) || plan.is_input[row];
+    }
+    own.in_weight = Buffer<T>(plan.n_arcs);
+    own.out_weight = Buffer<T>(plan.n_arcs);
+    own.block_weight = Buffer<T>(plan.n_block_arcs);
+    if (!own.plain) own.scaled_blocks = Buffer<T>(plan.n_block_arcs);
+    return own;
+}
+
+template <class T>
+void lay_out_weights(const Structure& s, const T* weight, OwnParameters<T>& own, int n_threads) {
+    const PlanView& plan = s.plan;
+    share_out_pieces(n_threads, plan.n_arcs, PIECE, [&](Size begin, Size end, int) {
+        for (Size a = begin; a < end; ++a) own.in_weight[a] = weight[s.in_edge[a]];
+        for (Size a = begin; a < end; ++a) own.out_weight[a] = weight[s.out_edge[a]];
+        for (Size a = begin; !own.plain && a < end; ++a)
+            if (plan.out_row[a] < plan.n_nodes) own.out_weight[a] *= own.factor[plan.out_row[a]];
+    });
+    for (Index b = 0; b < plan.n_blocks; ++b) {
+        const Block& block = plan.blocks[b];
+        const Index* edge = s.block_edge + block.slot;
+        T* to = own.block_weight.data() + block.slot;
+        T* scaled = own.plain ? nullptr : own.scaled_blocks.data() + block.slot;
+        share_out_pieces(n_threads, static_cast<Size>(block.n_heads) * block.n_tails, PIECE, [&](Size begin, Size end, int) {
+            if (block.first_edge >= 0)
+                std::copy(weight + block.first_edge + begin, weight + block.first_edge + end, to + begin);
+            else
+                for (Size k = begin; k < end; ++k) to[k] = weight[edge[k]];
+            for (Size k = begin; scaled && k < end; ++k) scaled[k] = to[k] * own.factor[block.head + k / block.n_tails];
+        });
+    }
+}
+
+template <class T>
+Sweep<T>::Sweep(const Structure& structure, const Kernels<T>& table, Size n_samples, bool with_gates, int threads)
+    : s(structure), kernels(table), shape(shape_of(structure, n_samples, table.width, sizeof(T))), samples(n_samples),
+      n_tiles(shape.n_tiles), n_threads(useful_threads(structure, n_samples, threads)),
+      y_stride(static_cast<Size>(times(s.plan.n_nodes, shape.lanes))),
+      d_stride(static_cast<Size>(times(static_cast<std::size_t>(s.plan.n_nodes) + s.plan.n_extra, shape.lanes))),
+      y(times(n_tiles, y_stride)), d(with_gates ? times(n_tiles, d_stride) : 0) {
+    const Size each = kernels.scratch_size(s.plan, shape.by_level ? shape.n_tiles : 1, shape.vectors);
+    const Size line = CACHE_LINE / sizeof(T);
+    scratch_each_ = (each + line - 1) / line * line;
+    scratch_ = Buffer<T>(times(scratch_each_, n_threads));
+}
+
+template <class T>
+void Sweep<T>::gather(const T* x, Size x_row, const Size* sample, Size tile, Size k0, Size k1) {
+    const Size first = tile * shape.lanes;
+    kernels.gather_samples(x + k0 + (sample ? 0 : first * x_row), x_row, sample ? sample + first : nullptr, valid(tile),
+                           s.input_row + k0, static_cast<Index>(k1 - k0), y.data() + tile * y_stride, shape.vectors);
+}
+
+template <class T>
+void Sweep<T>::clear_padding(Size tile) {
+    if (valid(tile) < shape.lanes)
+        kernels.clear_padding(y.data() + tile * y_stride, s.plan.n_nodes, shape.vectors, valid(tile));
+}
+
+// The rows of a level, in pieces of like work: rows(first, last, member).
+template <class T>
+template <class Rows>
+void Sweep<T>::share_out_level(Index level, const Size* work, const Rows& rows) {
+    const Index r0 = s.level_start[level], r1 = s.level_start[level + 1];
+    const double total = static_cast<double>(work[r1] - work[r0]) * static_cast<double>(samples);
+    const Size pieces = n_threads == 1 || total < THREAD_WORK ? 1 : 2 * n_threads;
+    const auto cut = [&](Size piece) -> Index {
+        if (piece == 0) return r0;
+        if (piece == pieces) return r1;
+        const Size wanted = work[r0] + (work[r1] - work[r0]) * piece / pieces;
+        const Size row = std::lower_bound(work + r0, work + r1, wanted) - work - r0;
+        return std::min<Index>(r1, r0 + static_cast<Index>((row + TOGETHER / 2) / TOGETHER * TOGETHER));
+    };
+    share_out(n_threads, pieces, [&](Size piece, int member) {
+        const Index first = cut(piece), last = cut(piece + 1);
+        if (first < last) rows(first, last, member);
+    });
+}
+
+// ---- forward ----
+
+template <class T>
+void Sweep<T>::forward_tile(const Parameters<T>& p, Size tile, bool gates, int member) {
+    kernels.forward(s.plan, p, y.data() + tile * y_stride, gates ? d.data() + tile * d_stride : nullptr, 0, 0, 1,
+                    shape.vectors, 0, s.plan.n_nodes, gates ? Wanted::value_and_gate : Wanted::value, scratch(member));
+    clear_padding(tile);
+}
+
+template <class T>
+void Sweep<T>::forward_levels(const Parameters<T>& p, bool gates) {
+    for (Index level = 0; level < s.n_levels; ++level)
+        share_out_level(level, s.in_work, [&](Index first, Index last, int member) {
+            kernels.forward(s.plan, p, y.data(), gates ? d.data() : nullptr, y_stride, d_stride, n_tiles, shape.vectors,
+                            first, last, gates ? Wanted::value_and_gate : Wanted::value, scratch(member));
+        });
+    clear_padding(n_tiles - 1);
+}
+
+// ---- backward ----
+
+template <class T>
+void Sweep<T>::backward(const Parameters<T>& p, Backward what) {
+    const PlanView& plan = s.plan;
+    const Size seed_stride = static_cast<Size>(n_seeds) * shape.lanes;
+    if (!shape.by_level) {
+        each_tile([&](Size tile, int member) {
+            const Size group = tile % shape.n_groups;
+            const bool add = tile >= shape.n_groups;  // the group's first tile sets its sums
+            T* to = what.gradients ? gradient.data() + group * n_slots() : nullptr;
+            T* linear = d.data() + tile * d_stride;
+            const T* value = y.data() + tile * y_stride;
+            kernels.backward(plan, p, value, linear, nullptr, 0, 0, 0, 1, shape.vectors, seed.data() + tile * seed_stride,
+                             0, seed_row, 0, plan.n_nodes, what, to, add, scratch(member));
+            for (Index b = 0; what.gradients && b < plan.n_blocks; ++b)
+                kernels.block_gradient(plan.blocks[b], value, linear, 0, 0, 1, shape.vectors, 0, plan.blocks[b].n_tails,
+                                       to + plan.n_arcs, add, scratch(member));
+        });
+        return;
+    }
+    for (Index level = s.n_levels; level-- > 0;)
+        share_out_level(level, s.out_work, [&](Index first, Index last, int member) {
+            kernels.backward(plan, p, y.data(), d.data(), nullptr, y_stride, d_stride, 0, n_tiles, shape.vectors,
+                             seed.data(), seed_stride, seed_row, first, last, what, gradient.data(), false,
+                             scratch(member));
+        });
+    const Size columns = 2 * kernels.width;
+    for (Index b = 0; what.gradients && b < plan.n_blocks; ++b) {
+        const Block& block = plan.blocks[b];
+        share_out_pieces(n_threads, (block.n_tails + columns - 1) / columns, 1, [&](Size begin, Size end, int member) {
+            kernels.block_gradient(block, y.data(), d.data(), y_stride, d_stride, n_tiles, shape.vectors,
+                                   static_cast<Index>(begin * columns),
+                                   static_cast<Index>(std::min<Size>(block.n_tails, end * columns)),
+                                   gradient.data() + plan.n_arcs, false, scratch(member));
+        });
+    }
+}
+
+template <class T>
+void Sweep<T>::loss_of_tile(Size tile, Loss code, T parameter, const T* target, Size target_row, const Size* sample,
+                            const Size* label, const T* sample_weight, const Index* seed_rows) {
+    const Size lanes = shape.lanes, first = tile * lanes;
+    const int count = valid(tile);
+    T* seeds = seed.data() + tile * n_seeds * lanes;
+    Index labels[MOST_LANES];
+    T weights[MOST_LANES];
+    for (int l = 0; l < count; ++l) {
+        const Size from = sample ? sample[first + l] : first + l;
+        if (sample_weight) weights[l] = sample_weight[from];
+        if (code == Loss::cross_entropy) labels[l] = static_cast<Index>(label[from]);
+    }
+    if (code != Loss::cross_entropy)
+        kernels.gather_samples(sample ? target : target + first * target_row, target_row,
+                               sample ? sample + first : nullptr, count, seed_rows, s.n_outputs, seeds, shape.vectors);
+    kernels.loss(code, parameter, y.data() + tile * y_stride, s.output_row, s.n_outputs, labels,
+                 sample_weight ? weights : nullptr, shape.vectors, count, seeds, loss.data() + tile * lanes);
+}
+
+template <class T>
+void Sweep<T>::collect_weights(const OwnParameters<T>& own, T divisor, T* out) const {
+    const PlanView& plan = s.plan;
+    const T* groups = gradient.data();
+    const Size slots = n_slots();
+    const int used = used_groups();
+    const auto sum = [&](Size slot) {
+        T total = groups[slot];
+        for (int g = 1; g < used; ++g) total += groups[g * slots + slot];
+        return total;
+    };
+    share_out_pieces(n_threads, plan.n_arcs, PIECE, [&](Size begin, Size end, int) {
+        for (Size a = begin; a < end; ++a) {
+            const Index row = plan.out_row[a];
+            const T factor = own.plain || row >= plan.n_nodes ? T(1) : own.factor[row];
+            out[s.out_edge[a]] = sum(a) * factor / divisor;
+        }
+    });
+    for (Index b = 0; b < plan.n_blocks; ++b) {
+        const Block& block = plan.blocks[b];
+        const Index* edge = s.block_edge + block.slot;
+        share_out_pieces(n_threads, static_cast<Size>(block.n_heads) * block.n_tails, PIECE, [&](Size begin, Size end, int) {
+            for (Size k = begin; k < end; ++k) {
+                const T factor = own.plain ? T(1) : own.factor[block.head + k / block.n_tails];
+                out[block.first_edge >= 0 ? block.first_edge + k : edge[k]] =
+                    sum(plan.n_arcs + block.slot + k) * factor / divisor;
+            }
+        });
+    }
+}
+
+template <class T>
+void Sweep<T>::sum_over_samples(Index r0, Index r1, T* by_row) const {
+    for (int tile = 0; tile < n_tiles && r0 < r1; ++tile)
+        kernels.sum_lanes(d.data() + tile * d_stride, shape.vectors, r0, r1, by_row, tile > 0);
+}
+
+template class Sweep<float>;
+template class Sweep<double>;
+template OwnParameters<float> make_parameters(const Structure&, const float*, const float*);
+template OwnParameters<double> make_parameters(const Structure&, const double*, const double*);
+template void lay_out_weights(const Structure&, const float*, OwnParameters<float>&, int);
+template void lay_out_weights(const Structure&, const double*, OwnParameters<double>&, int);
+
+}  // namespace edgewise

@@ -1,0 +1,229 @@
+#include "trainer.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+
+namespace edgewise {
+
+namespace {
+
+constexpr Size PIECE = 8192;  // parameters that are worth sharing out; squares are summed in pieces of this size
+
+
+}  // namespace
+
+template <class T>
+Trainer<T>::Trainer(const Structure& s, const T* weight, const T* bias, const T* response, Size batch_size, Loss loss,
+                    T loss_parameter, const OptimizerSettings& settings, int threads)
+    : sweep_(s, kernels<T>(), batch_size, true, threads), settings_(settings), loss_(loss),
+      loss_parameter_(loss_parameter), batch_size_(batch_size) {
+    const PlanView& plan = s.plan;
+    const Size lanes = sweep_.shape.lanes, slots = sweep_.n_slots();
+    sweep_.gradient = Buffer<T>(times(sweep_.shape.n_groups, slots));
+    sweep_.n_seeds = s.n_outputs;
+    sweep_.seed_row = s.output_seed;
+    sweep_.seed = Buffer<T>(times(times(sweep_.n_tiles, s.n_outputs), lanes));
+    sweep_.loss = Buffer<T>(times(sweep_.n_tiles, lanes));
+    seed_rows_.resize(s.n_outputs);
+    std::iota(seed_rows_.begin(), seed_rows_.end(), 0);
+
+    const OwnParameters<T> given = make_parameters(s, bias, response);
+    plain_ = given.plain;
+    n_weights_ = s.tie ? s.n_parameters : slots;
+    const Size n = n_weights_ + plan.n_nodes;
+    parameter_ = Buffer<T>(n);
+    gradient_ = Buffer<T>(n);
+    if (settings.kind != Optimizer::sgd || settings.momentum != 0) first_ = Buffer<T>(n);
+    if (settings.kind != Optimizer::sgd) second_ = Buffer<T>(n);
+    for (Buffer<T>* moment : {&first_, &second_}) std::fill_n(moment->data(), moment->size(), T(0));
+
+    const auto edge_of = [&](Size slot) {
+        return slot < plan.n_arcs ? s.out_edge[slot] : s.block_edge[slot - plan.n_arcs];
+    };
+    if (s.tie) slot_parameter_.resize(slots);
+    for (Size slot = 0; slot < slots; ++slot) {
+        if (s.tie) slot_parameter_[slot] = s.tie[edge_of(slot)];
+        parameter_[s.tie ? slot_parameter_[slot] : slot] = weight[edge_of(slot)];
+    }
+    std::copy_n(given.bias.data(), plan.n_nodes, parameter_.data() + n_weights_);
+    in_parameter_.resize(plan.n_arcs);
+    if (s.tie) {
+        for (Index a = 0; a < plan.n_arcs; ++a) in_parameter_[a] = s.tie[s.in_edge[a]];
+    } else {
+        std::vector<Index> slot_of_edge(s.n_edges);
+        for (Index a = 0; a < plan.n_arcs; ++a) slot_of_edge[s.out_edge[a]] = a;
+        for (Index a = 0; a < plan.n_arcs; ++a) in_parameter_[a] = slot_of_edge[s.in_edge[a]];
+    }
+    const bool apart = s.tie || !plain_;
+    in_weight_ = Buffer<T>(plan.n_arcs);
+    if (apart) out_weight_ = Buffer<T>(plan.n_arcs);
+    if (s.tie) block_weight_ = Buffer<T>(plan.n_block_arcs);
+    if (!plain_) block_passed_ = Buffer<T>(plan.n_block_arcs);
+    factor_ = Buffer<T>(plan.n_nodes);
+    std::copy_n(given.factor.data(), plan.n_nodes, factor_.data());
+    view_.bias = parameter_.data() + n_weights_;
+    view_.factor = factor_.data();
+    view_.in_weight = in_weight_.data();
+    view_.out_weight = apart ? out_weight_.data() : parameter_.data();
+    view_.block_weight = s.tie ? block_weight_.data() : parameter_.data() + plan.n_arcs;
+    view_.block_passed = plain_ ? view_.block_weight : block_passed_.data();
+    spread();
+}
+
+// From the parameters to where the passes read them.
+template <class T>
+void Trainer<T>::spread() {
+    const PlanView& plan = sweep_.s.plan;
+    const int n_threads = sweep_.n_threads;
+    share_out_pieces(n_threads, plan.n_arcs, PIECE, [&](Size begin, Size end, int) {
+        for (Size a = begin; a < end; ++a) in_weight_[a] = parameter_[in_parameter_[a]];
+        for (Size a = begin; out_weight_ && a < end; ++a) {
+            const T weight = parameter_[slot_parameter_.empty() ? a : slot_parameter_[a]];
+            out_weight_[a] = plan.out_row[a] < plan.n_nodes ? weight * factor_[plan.out_row[a]] : weight;
+        }
+    });
+    if (!block_weight_ && !block_passed_) return;
+    for (Index b = 0; b < plan.n_blocks; ++b) {
+        const Block& block = plan.blocks[b];
+        share_out_pieces(n_threads, static_cast<Size>(block.n_heads) * block.n_tails, PIECE, [&](Size begin, Size end, int) {
+            for (Size k = begin; k < end; ++k) {
+                const Size slot = plan.n_arcs + block.slot + k;
+                const T weight = parameter_[slot_parameter_.empty() ? slot : slot_parameter_[slot]];
+                if (block_weight_) block_weight_[block.slot + k] = weight;
+                if (block_passed_) block_passed_[block.slot + k] = weight * factor_[block.head + k / block.n_tails];
+            }
+        });
+    }
+}
+
+// The groups' gradients together, one for each parameter; whether all are finite.
+template <class T>
+bool Trainer<T>::sum_gradient() {
+    const Structure& s = sweep_.s;
+    const PlanView& plan = s.plan;
+    const int n_threads = sweep_.n_threads;
+    const Size slots = sweep_.n_slots();
+    T* from = sweep_.gradient.data();
+    T* to = s.tie ? from : gradient_.data();  // tied: summed in place, then over the ties
+    std::atomic<bool> finite{true};
+    share_out_pieces(n_threads, slots, PIECE, [&](Size begin, Size end, int) {
+        const T nothing =
+            sweep_.kernels.sum_groups(from + begin, slots, sweep_.used_groups(), end - begin, to + begin);
+        if (!(nothing == T(0))) finite = false;
+        for (Size a = begin; !plain_ && a < std::min<Size>(end, plan.n_arcs); ++a)
+            if (plan.out_row[a] < plan.n_nodes) to[a] *= factor_[plan.out_row[a]];
+    });
+    for (Index b = 0; !plain_ && b < plan.n_blocks; ++b) {
+        const Block& block = plan.blocks[b];
+        for (Size k = 0; k < static_cast<Size>(block.n_heads) * block.n_tails; ++k)
+            to[plan.n_arcs + block.slot + k] *= factor_[block.head + k / block.n_tails];
+    }
+    if (s.tie) {
+        std::fill_n(gradient_.data(), n_weights_, T(0));
+        for (Size slot = 0; slot < slots; ++slot) gradient_[slot_parameter_[slot]] += to[slot];
+    }
+    T* bias = gradient_.data() + n_weights_;
+    share_out_pieces(n_threads, plan.n_nodes, 256, [&](Size begin, Size end, int) {
+        sweep_.sum_over_samples(static_cast<Index>(begin), static_cast<Index>(end), bias);
+        for (Size row = begin; row < end; ++row) {
+            if (plan.is_input[row]) bias[row] = T(0);
+            if (!(bias[row] * T(0) == T(0))) finite = false;
+        }
+    });
+    return finite;
+}
+
+template <class T>
+void Trainer<T>::take_step(double batch_weight) {
+    const Size n = n_weights_ + sweep_.s.plan.n_nodes;
+    double clip = 1;
+    if (settings_.clip_norm != std::numeric_limits<double>::infinity()) {
+        double squares = 0;
+        for (Size k = 0; k < n; k += PIECE)
+            squares += sweep_.kernels.sum_of_squares(gradient_.data() + k, std::min(PIECE, n - k));
+        const double norm = std::sqrt(squares) / batch_weight;
+        if (norm > settings_.clip_norm) clip = settings_.clip_norm / norm;
+    }
+    ++steps_;
+    const double taken = static_cast<double>(steps_);
+    OptimizerStep<T> step;
+    step.kind = settings_.kind;
+    step.nesterov = settings_.nesterov;
+    step.learning_rate = static_cast<T>(settings_.learning_rate);
+    step.momentum = static_cast<T>(settings_.momentum);
+    step.weight_decay = static_cast<T>(settings_.weight_decay);
+    step.beta1 = static_cast<T>(settings_.beta1);
+    step.one_minus_beta1 = static_cast<T>(1 - settings_.beta1);
+    step.beta2 = static_cast<T>(settings_.beta2);
+    step.one_minus_beta2 = static_cast<T>(1 - settings_.beta2);
+    step.epsilon = static_cast<T>(settings_.epsilon);
+    step.scale = static_cast<T>(std::sqrt(1 - std::pow(settings_.beta2, taken)));
+    step.rate = static_cast<T>(settings_.learning_rate / (1 - std::pow(settings_.beta1, taken)));
+    step.divisor = static_cast<T>(batch_weight);
+    step.clip = static_cast<T>(clip);
+    share_out_pieces(sweep_.n_threads, n, PIECE, [&](Size begin, Size end, int) {
+        sweep_.kernels.optimizer_step(step, parameter_.data() + begin, gradient_.data() + begin,
+                                      first_ ? first_.data() + begin : nullptr,
+                                      second_ ? second_.data() + begin : nullptr, end - begin);
+    });
+    spread();
+}
+
+template <class T>
+Size Trainer<T>::run(const TrainingData<T>& data, Size first, Size n_steps, double seconds) {
+    const Structure& s = sweep_.s;
+    const auto began = std::chrono::steady_clock::now();
+    const auto passed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count(); };
+    const Size lanes = sweep_.shape.lanes;
+    diverged_ = false;
+    Size place = first;
+    for (Size step = 0; place < data.n && step < n_steps && (step == 0 || passed() < seconds); ++step) {
+        const Size count = std::min(batch_size_, data.n - place);
+        const Size* sample = data.order + place;
+        sweep_.forward(view_, data.x, s.n_inputs, sample, count, true, [&](Size tile, int) {
+            sweep_.loss_of_tile(tile, loss_, loss_parameter_, data.y, s.n_outputs, sample, data.label,
+                                data.sample_weight, seed_rows_.data());
+            const Size at = place + tile * lanes;
+            std::copy_n(sweep_.loss.data() + tile * lanes, sweep_.valid(tile), data.loss + at);
+            sweep_.kernels.scatter_samples(sweep_.y.data() + tile * sweep_.y_stride, sweep_.shape.vectors, s.output_row,
+                                           s.n_outputs, 0, sweep_.valid(tile), data.output + at * s.n_outputs,
+                                           s.n_outputs);
+        });
+        double weight = static_cast<double>(count);
+        if (data.sample_weight) {
+            weight = 0;
+            for (Size k = 0; k < count; ++k) weight += data.sample_weight[sample[k]];
+        }
+        if (weight > 0) {  // samples of weight 0 alone teach nothing
+            T nothing = 0;
+            for (Size k = 0; k < count; ++k) nothing += data.loss[place + k] * T(0);
+            sweep_.backward(view_, Backward{true, true, true});
+            if (!sum_gradient() || !(nothing == T(0))) {
+                diverged_ = true;
+                return place;
+            }
+            take_step(weight);
+        }
+        place += count;
+    }
+    return place;
+}
+
+template <class T>
+void Trainer<T>::parameters(T* weight, T* bias) const {
+    const Structure& s = sweep_.s;
+    const PlanView& plan = s.plan;
+    for (Size slot = 0; slot < sweep_.n_slots(); ++slot) {
+        const Index edge = slot < plan.n_arcs ? s.out_edge[slot] : s.block_edge[slot - plan.n_arcs];
+        weight[edge] = parameter_[s.tie ? slot_parameter_[slot] : slot];
+    }
+    for (Index row = 0; row < plan.n_nodes; ++row)
+        if (!plan.is_input[row]) bias[s.node[row]] = parameter_[n_weights_ + row];
+}
+
+template class Trainer<float>;
+template class Trainer<double>;
+
+}  // namespace edgewise

@@ -1,0 +1,67 @@
+// Training: forward, loss, backward and the optimizer's step, minibatch after minibatch, without a way back to Python.
+//
+// Parameters, gradient and moments are in the order in which the backward pass finds gradients: arcs by tail, blocks,
+// then biases by row. Where weights are tied, in the order of the ties, then biases.
+#pragma once
+
+#include "sweep.hpp"
+
+namespace edgewise {
+
+struct OptimizerSettings {
+    Optimizer kind;
+    bool nesterov;
+    double learning_rate, momentum, weight_decay, beta1, beta2, epsilon;
+    double clip_norm;  // infinite for none
+};
+
+template <class T>
+struct TrainingData {
+    const T* x;                // (samples, n_inputs)
+    const T* y;                // (samples, n_outputs), or null where there are labels
+    const Size* label;        // (samples)
+    const T* sample_weight;    // (samples) or null
+    const Size* order;         // (n) samples, each minibatch a piece of it
+    Size n;
+    T* output;                 // (n, n_outputs) in that order, before the step that each sample is part of
+    T* loss;                   // (n)
+};
+
+template <class T>
+class Trainer {
+public:
+    Trainer(const Structure& s, const T* weight, const T* bias, const T* response, Size batch_size, Loss loss,
+            T loss_parameter, const OptimizerSettings& settings, int threads);
+
+    // Minibatches from place `first` of the order on, until the order's end, n_steps or about `seconds` have passed.
+    // Returns the place reached. If a loss or gradient is not finite, the step is not taken: diverged() says so and the
+    // place is that of its minibatch.
+    Size run(const TrainingData<T>& data, Size first, Size n_steps, double seconds);
+
+    bool diverged() const { return diverged_; }
+    Size steps() const { return steps_; }
+    void parameters(T* weight, T* bias) const;  // in the caller's order; biases of inputs are left alone
+    const Structure& structure() const { return sweep_.s; }
+
+private:
+    void spread();
+    bool sum_gradient();
+    void take_step(double batch_weight);
+
+    Sweep<T> sweep_;
+    OptimizerSettings settings_;
+    Loss loss_;
+    T loss_parameter_;
+    Size batch_size_, n_weights_;
+    bool plain_ = true;
+    Size steps_ = 0;
+    bool diverged_ = false;
+    Buffer<T> parameter_, gradient_, first_, second_;
+    Buffer<T> in_weight_, out_weight_, block_weight_, block_passed_, factor_;  // laid out from parameter_, where not it
+    std::vector<Index> in_parameter_;  // (n_arcs) the parameter of each arc by head
+    std::vector<Index> slot_parameter_;  // (n_arcs + n_block_arcs), only where weights are tied
+    std::vector<Index> seed_rows_;
+    Parameters<T> view_;
+};
+
+}  // namespace edgewise
