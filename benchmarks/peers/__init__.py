@@ -1,0 +1,1 @@
+"""The peers, one library a file, imported only when their turn comes: each function makes one side of a row."""
