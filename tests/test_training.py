@@ -74,6 +74,69 @@ def test_the_same_seed_gives_the_same_bits():
     assert run(1)[0] != run(2)[0]
 
 
+def trained(net, *, optimizer=None, loss="cross_entropy", y=None, **settings):
+    x, labels = blobs(70)
+    twin = net.copy()
+    ew.fit(twin, x, labels if y is None else y, loss=loss, optimizer=optimizer, epochs=4, batch_size=16, **settings)
+    return np.concatenate([twin.weight, twin.bias])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_callbacks_and_threads_change_no_bit(dtype):
+    net = ew.random_dag(60, 700, n_inputs=2, n_outputs=3, activation="tanh", dtype=dtype)
+    settings = {"sample_weight": np.random.default_rng(0).uniform(0, 2, 70), "clip_norm": 0.5}
+    alone = trained(net, **settings, threads=1)
+    assert np.array_equal(trained(net, **settings, callbacks=[lambda record: None]), alone)
+    assert np.array_equal(trained(net, **settings, threads=3), alone)
+
+
+OPTIMIZERS = [
+    ew.SGD(0.05, weight_decay=0.01),
+    ew.SGD(0.05, momentum=0.9),
+    ew.SGD(0.05, momentum=0.9, nesterov=True),
+    ew.Adam(0.02, weight_decay=0.01),
+    ew.AdamW(0.02, weight_decay=0.1),
+]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+@pytest.mark.parametrize("clip_norm", [None, 0.3])
+@pytest.mark.parametrize("tied", [False, True])
+def test_steps_in_the_core_are_those_of_the_optimizers(optimizer, clip_norm, tied):
+    net = ew.mlp([2, 8, 3], activation="tanh").replace(response=np.linspace(0.5, 1.5, 13))
+    if tied:
+        net = net.replace(weight=0.1, tie=np.arange(net.n_edges) // 3)
+    in_core = trained(net, optimizer=optimizer, clip_norm=clip_norm)
+    assert_close(in_core, trained(net, optimizer=optimizer, clip_norm=clip_norm, engine="reference"), 1e-10)
+
+
+@pytest.mark.parametrize("loss", [*ew.losses.NAMES, ew.losses.huber(0.3)])
+def test_every_loss_trains_alike_in_the_core(loss):
+    net, used = ew.mlp([2, 8, 3], activation="tanh"), ew.losses.get(loss)
+    rng = np.random.default_rng(1)
+    y = {
+        "index": rng.integers(0, 3, 70),
+        "binary": rng.uniform(size=(70, 3)),
+        "sign": rng.choice([-1.0, 1.0], (70, 3)),
+        "real": rng.normal(size=(70, 3)),
+    }[used.labels]
+    assert_close(trained(net, loss=loss, y=y), trained(net, loss=loss, y=y, engine="reference"), 1e-10)
+
+
+def test_a_loss_and_an_optimizer_of_ones_own():
+    class Half:  # knows `learning_rate`, `init` and `step`, which is all that fit asks for
+        learning_rate = 0.05
+        init = ew.SGD(0.05).init
+
+        def step(self, parameters, gradient, state):
+            parameters -= self.learning_rate * gradient
+
+    own = ew.Loss("own", lambda o, y: 0.5 * ((o - y) ** 2).sum(axis=1), lambda o, y: o - y)
+    net, y = ew.mlp([2, 8, 3], activation="tanh"), np.random.default_rng(1).normal(size=(70, 3))
+    expected = trained(net, loss="squared_error", y=y, optimizer=ew.SGD(0.05))
+    assert_close(trained(net, loss=own, y=y, optimizer=Half()), expected, 1e-10)
+
+
 def test_early_stopping_restores_the_best():
     x, y = blobs(40)
     noise = np.random.default_rng(1).integers(0, 3, 40)

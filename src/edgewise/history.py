@@ -2,7 +2,9 @@
 
 import csv
 import io
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from os import PathLike
 from typing import Any
 
@@ -11,7 +13,7 @@ from edgewise.network import Network
 from edgewise.results import BackwardPass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StepRecord:
     """One optimizer step, handed to every callback just after it."""
 
@@ -22,8 +24,12 @@ class StepRecord:
     """Mean loss of the step's minibatch, before the step."""
     network: Network
     """The network after the step; not a copy."""
-    backward: BackwardPass
-    """Both passes over the minibatch, before the step."""
+    make_backward: Callable[[], BackwardPass] = field(repr=False)
+
+    @cached_property
+    def backward(self) -> BackwardPass:
+        """Both passes over the minibatch, before the step; run when first asked for."""
+        return self.make_backward()
 
 
 @dataclass(slots=True)

@@ -1,5 +1,6 @@
 """Network: the structure and the parameters of a directed acyclic graph of neurons, validated once at the door."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from os import PathLike
@@ -462,6 +463,13 @@ class Network:
     def copy(self) -> "Network":
         """A network of its own with the same structure and parameters."""
         return self.replace()
+
+    def with_own_parameters(self) -> "Network":
+        """The same structure, shared, with parameters of its own: cheap where the structure is large."""
+        twin = copy.copy(self)
+        twin.__dict__.pop("layers", None)  # they are views of the parameters
+        twin._weight, twin._bias, twin._response = self._weight.copy(), self._bias.copy(), self._response.copy()
+        return twin
 
     def astype(self, dtype: DTypeLike) -> "Network":
         """A copy with its parameters and results in another dtype, "float32" or "float64"."""

@@ -1,21 +1,28 @@
-"""Training: one loop over minibatches, a gradient and a step each."""
+"""Training: one loop over minibatches, a gradient and a step each.
+
+The steps are taken by the compiled core, many at a time, where it knows the loss, the optimizer and the activations;
+otherwise one after another here. Callbacks see the same steps either way.
+"""
 
 import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edgewise import losses, samples
 from edgewise.arrays import FloatArray
+from edgewise.engine import training
 from edgewise.errors import DataError
 from edgewise.history import History, StepRecord
 from edgewise.network import Network
-from edgewise.optimizers import Adam, Optimizer
+from edgewise.optimizers import SGD, Adam, AdamW, Optimizer
+from edgewise.results import BackwardPass
 
 Callback = Callable[[StepRecord], Any]
 
@@ -72,7 +79,7 @@ def fit(
         of_class = used.class_weights(class_weight, y_all, net.n_outputs)
         weights = of_class if weights is None else weights * of_class
     rng = np.random.default_rng(seed)
-    rows, held_out = np.arange(len(x_all)), None
+    rows, held_out = np.arange(len(x_all), dtype=np.int64), None
     if isinstance(validation, tuple):
         x_held, _ = samples.read(net, validation[0])
         held_out = x_held, used.check(validation[1], net.n_outputs, len(x_held))
@@ -85,63 +92,59 @@ def fit(
         held_out = x_all[mixed[:n_held]], y_all[mixed[:n_held]]
 
     optimizer = Adam() if optimizer is None else optimizer
-    neurons = np.flatnonzero(~net.is_input)
-    parameters = np.concatenate([net.weight, net.bias[neurons]])
-    state = optimizer.init(len(parameters), net.dtype)
+    data = _Data(x_all, y_all, weights, used)
+    steps = _steps(net, data, optimizer, int(batch_size), clip_norm, engine, threads)
     history = History(metric_name="accuracy" if used.kind == "classification" else "r2")
-    last_finite = best = parameters.copy()
-    best_loss, step, stop = math.inf, 0, False
+    last_finite = best = _parameters(net)
+    best_loss, stop = math.inf, False
 
     with _bar(progress, epochs) as advance:
         for epoch in range(epochs):
             began = time.perf_counter()
             order = rng.permutation(rows) if shuffle else rows
-            total, weight_total, outputs = 0.0, 0.0, []
-            for first in range(0, len(order), batch_size):
-                batch = order[first : first + batch_size]
-                if weights is not None and not weights[batch].any():
-                    continue  # samples of weight 0 alone teach nothing
-                bwd = net.backprop(
-                    x_all[batch],
-                    y=y_all[batch],
-                    loss=used,
-                    sample_weight=None if weights is None else weights[batch],
-                    engine=engine,
-                    threads=threads,
-                )
-                batch_loss = bwd.loss
-                gradient = np.concatenate([bwd.weight_gradient, bwd.bias_gradient[neurons]])
-                if batch_loss is None or not (math.isfinite(batch_loss) and np.isfinite(gradient).all()):
-                    _put(net, last_finite, neurons)
-                    raise DataError(_not_finite(net, bwd, batch_loss, epoch, step))
-                if clip_norm is not None:
-                    norm = float(np.linalg.norm(gradient))
-                    if norm > clip_norm:
-                        gradient *= clip_norm / norm
-                optimizer.step(parameters, gradient, state)
-                _put(net, parameters, neurons)
-                share = len(batch) if weights is None else float(weights[batch].sum())
-                total += batch_loss * share
-                weight_total += share
-                outputs.append((bwd.output, y_all[batch]))
-                record = StepRecord(step, epoch, batch_loss, net, bwd)
-                for callback in callbacks:  # each sees the step, also when an earlier one asks to stop
-                    stop |= callback(record) is True
-                step += 1
-                if stop:
-                    break
-            if not np.isfinite(parameters).all():
-                _put(net, last_finite, neurons)
+            output = np.empty((len(order), net.n_outputs), net.dtype)
+            loss_each = np.empty(len(order), net.dtype)
+            place = 0
+            try:
+                while place < len(order) and not stop:
+                    if not callbacks:
+                        place = steps.run(order, output, loss_each, place, len(order), SECONDS_AT_ONCE)
+                    else:
+                        before, step = net.with_own_parameters(), steps.steps
+                        first, place = place, steps.run(order, output, loss_each, place, 1, SECONDS_AT_ONCE)
+                        if steps.steps > step:  # samples of weight 0 alone make no step
+                            steps.put(net)
+                            batch = order[first:place]
+                            loss_now = data.mean_loss(batch, loss_each[first:place])
+                            record = StepRecord(
+                                step, epoch, loss_now, net, data.backward_of(before, batch, engine, threads)
+                            )
+                            for callback in callbacks:  # each sees the step, also when an earlier one asks to stop
+                                stop |= callback(record) is True
+                    if steps.diverged:
+                        break
+            finally:
+                steps.put(net)
+            if steps.diverged:
+                batch = order[place : place + batch_size]
+                bwd = data.backward_of(net, batch, engine, threads)()
+                message = _not_finite(net, bwd, bwd.loss, epoch, steps.steps)
+                _put(net, last_finite)
+                raise DataError(message)
+            if not (np.isfinite(net.weight).all() and np.isfinite(net.bias).all()):
+                _put(net, last_finite)
                 raise DataError(
                     f"training diverged in epoch {epoch}: a parameter is no longer finite; use a smaller learning "
                     "rate, or clip_norm; the network was put back to the end of the epoch before"
                 )
-            last_finite = parameters.copy()
-            _record(history, used, epoch, total / weight_total if weight_total else math.nan, outputs)
+            last_finite = _parameters(net)
+            history.epoch.append(epoch)
+            history.loss.append(data.mean_loss(order[:place], loss_each[:place]))
+            history.metric.append(metric(used, output[:place], y_all[order[:place]]))
             if held_out is not None:
                 value = _validate(net, used, held_out, history, class_weight, engine, threads)
                 if value < best_loss:
-                    best_loss, best, history.best_epoch = value, parameters.copy(), epoch
+                    best_loss, best, history.best_epoch = value, last_finite, epoch
             history.seconds.append(time.perf_counter() - began)
             advance(history)
             if patience is not None and history.best_epoch is not None and epoch - history.best_epoch >= patience:
@@ -150,8 +153,143 @@ def fit(
             if stop:
                 break
     if patience is not None and history.best_epoch is not None:
-        _put(net, best, neurons)
+        _put(net, best)
     return history
+
+
+SECONDS_AT_ONCE = 0.1
+"""About how long the core may work before Python sees to interrupts."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Data:
+    """The training samples."""
+
+    x: FloatArray
+    y: NDArray[Any]
+    weight: FloatArray | None
+    loss: losses.Loss
+
+    def mean_loss(self, batch: NDArray[np.int64], loss: FloatArray) -> float:
+        """Of samples whose losses (times their weights) are given; NaN if they weigh nothing."""
+        weight = float(len(batch)) if self.weight is None else float(self.weight[batch].sum())
+        return float(loss.sum(dtype=np.float64)) / weight if weight else math.nan
+
+    def backward_of(
+        self, net: Network, batch: NDArray[np.int64], engine: str | None, threads: int | None
+    ) -> Callable[[], BackwardPass]:
+        return lambda: net.backprop(
+            self.x[batch],
+            y=self.y[batch],
+            loss=self.loss,
+            sample_weight=None if self.weight is None else self.weight[batch],
+            engine=engine,
+            threads=threads,
+        )
+
+
+class _Steps(Protocol):
+    """Who takes the steps; see `edgewise.engine.native.NativeTraining`."""
+
+    @property
+    def diverged(self) -> bool: ...
+    @property
+    def steps(self) -> int: ...
+    def run(
+        self, order: NDArray[np.int64], output: FloatArray, loss: FloatArray, place: int, n_steps: int, seconds: float
+    ) -> int: ...
+    def put(self, network: Network) -> None: ...
+
+
+def _steps(
+    net: Network,
+    data: _Data,
+    optimizer: Optimizer,
+    batch_size: int,
+    clip_norm: float | None,
+    engine_name: str | None,
+    threads: int | None,
+) -> _Steps:
+    if data.loss.compiled is not None and type(optimizer) in (SGD, Adam, AdamW):
+        compiled = training(
+            engine_name,
+            net,
+            loss=data.loss,
+            optimizer={"kind": type(optimizer).__name__.lower(), **asdict(optimizer)},  # type: ignore[call-overload]
+            batch_size=min(batch_size, len(data.x)),
+            clip_norm=clip_norm,
+            x=data.x,
+            y=data.y,
+            sample_weight=data.weight,
+            threads=threads,
+        )
+        if compiled is not None:
+            return compiled
+    return _StepsHere(net, data, optimizer, batch_size, clip_norm, engine_name, threads)
+
+
+class _StepsHere:
+    """One step after another in Python: for a loss, an optimizer or an activation of one's own."""
+
+    def __init__(
+        self,
+        net: Network,
+        data: _Data,
+        optimizer: Optimizer,
+        batch_size: int,
+        clip_norm: float | None,
+        engine_name: str | None,
+        threads: int | None,
+    ) -> None:
+        self._net, self._data, self._optimizer, self._batch_size = net, data, optimizer, batch_size
+        self._clip_norm, self._engine, self._threads = clip_norm, engine_name, threads
+        self._neurons = np.flatnonzero(~net.is_input)
+        # a tied weight is one parameter: that of the first of its edges
+        self._edges = slice(None) if net.tie is None else net.tie_groups[1][net.tie_groups[0][:-1]]
+        self._parameters = np.concatenate([net.weight[self._edges], net.bias[self._neurons]])
+        self._state = optimizer.init(len(self._parameters), net.dtype)
+        self.diverged, self.steps = False, 0
+
+    def run(
+        self, order: NDArray[np.int64], output: FloatArray, loss: FloatArray, place: int, n_steps: int, seconds: float
+    ) -> int:
+        batch = order[place : place + self._batch_size]
+        there = slice(place, place + len(batch))
+        weight = None if self._data.weight is None else self._data.weight[batch]
+        if weight is not None and not weight.any():  # samples of weight 0 alone teach nothing
+            loss[there] = 0
+            output[there] = self._net.forward(self._data.x[batch], engine=self._engine, threads=self._threads).output
+            return there.stop
+        bwd = self._data.backward_of(self._net, batch, self._engine, self._threads)()
+        gradient = np.concatenate([bwd.weight_gradient[self._edges], bwd.bias_gradient[self._neurons]])
+        each = bwd.loss_per_sample
+        assert each is not None
+        if not (np.isfinite(each).all() and np.isfinite(gradient).all()):
+            self.diverged = True
+            return place
+        loss[there], output[there] = each, bwd.output
+        if self._clip_norm is not None:
+            norm = float(np.linalg.norm(gradient))
+            if norm > self._clip_norm:
+                gradient *= self._clip_norm / norm
+        self._optimizer.step(self._parameters, gradient, self._state)
+        self.steps += 1
+        self.put(self._net)
+        return there.stop
+
+    def put(self, network: Network) -> None:
+        n_weights = len(self._parameters) - len(self._neurons)
+        weight = self._parameters[:n_weights]
+        network.weight[:] = weight if network.tie is None else weight[network.tie]
+        network.bias[self._neurons] = self._parameters[n_weights:]
+
+
+def _parameters(net: Network) -> tuple[FloatArray, FloatArray]:
+    return net.weight.copy(), net.bias.copy()
+
+
+def _put(net: Network, parameters: tuple[FloatArray, FloatArray]) -> None:
+    net.weight[:], net.bias[:] = parameters
 
 
 def _check_settings(
@@ -174,20 +312,6 @@ def _check_settings(
 def _default_loss(net: Network, y: ArrayLike) -> str:
     array = np.asarray(y)
     return "cross_entropy" if array.ndim == 1 and array.dtype.kind in "iu" and net.n_outputs > 1 else "squared_error"
-
-
-def _put(net: Network, parameters: FloatArray, neurons: NDArray[np.intp]) -> None:
-    net.weight[:] = parameters[: net.n_edges]
-    net.bias[neurons] = parameters[net.n_edges :]
-
-
-def _record(
-    history: History, loss: losses.Loss, epoch: int, mean: float, outputs: list[tuple[FloatArray, NDArray[Any]]]
-) -> None:
-    history.epoch.append(epoch)
-    history.loss.append(mean)
-    together = [np.concatenate(parts) for parts in zip(*outputs, strict=True)]
-    history.metric.append(metric(loss, *together) if together else math.nan)
 
 
 def _validate(

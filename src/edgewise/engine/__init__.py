@@ -1,6 +1,6 @@
 """The engines: what runs the two passes. Each gives the same quantities; the reference defines them."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgewise.arrays import FloatArray
 from edgewise.engine import native, reference
@@ -36,3 +36,8 @@ def backward(
     if _is_native(name, network):
         return native.NativePass(network, x, threads, gates=True).backward(objective)
     return reference.ReferencePass(network, x).backward(objective)
+
+
+def training(name: str | None, network: "Network", **settings: Any) -> native.NativeTraining | None:
+    """Training within the compiled core, if the engine called `name` has it for this network; see NativeTraining."""
+    return native.NativeTraining(network, **settings) if _is_native(name, network) else None

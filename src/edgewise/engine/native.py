@@ -6,9 +6,10 @@ what comes back into the arrays of `results.BackwardQuantities`; the arithmetic 
 
 import os
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgewise import _core, activations, aggregations, losses
 from edgewise.arrays import FloatArray, IntArray
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 ACTIVATION_CODE = {name: code for code, name in enumerate(activations.BUILTIN)}
 AGGREGATION_CODE = {name: code for code, name in enumerate(aggregations.NAMES)}
+OPTIMIZER_CODE = {"sgd": 0, "adam": 1, "adamw": 2}
 LOSS_CODE = {name: code for code, name in enumerate(losses.NAMES)}
 
 # A forked process has no copy of the team of threads that its parent may have had.
@@ -67,9 +69,7 @@ class NativePass:
         self._network = network
         self._n_samples = len(x)
         kind = _core.Pass32 if network.dtype == np.float32 else _core.Pass64
-        self._pass = kind(
-            structure_of(network), network.weight, network.bias, network.response, x, gates, threads or 0
-        )
+        self._pass = kind(structure_of(network), network.weight, network.bias, network.response, x, gates, threads or 0)
 
     def _empty(self, *shape: int) -> FloatArray:
         return np.empty(shape, self._network.dtype)
@@ -220,3 +220,66 @@ class NativePass:
         gradient = self.linear_sensitivity()
         gradient[..., self._network.inputs] = 0
         return gradient
+
+
+class NativeTraining:
+    """Minibatch steps of one run in the core; the parameters are in there until `put` brings them back."""
+
+    def __init__(
+        self,
+        network: "Network",
+        loss: losses.Loss,
+        optimizer: dict[str, Any],
+        batch_size: int,
+        clip_norm: float | None,
+        x: FloatArray,
+        y: NDArray[Any],
+        sample_weight: FloatArray | None,
+        threads: int | None,
+    ) -> None:
+        """optimizer: `kind` ("sgd", "adam" or "adamw") and its settings."""
+        assert loss.compiled is not None
+        name, parameter = loss.compiled
+        self._loss = LOSS_CODE[name]
+        labels = loss.labels == "index"
+        self._x = x
+        self._y = None if labels else np.ascontiguousarray(y, network.dtype)
+        self._labels = np.ascontiguousarray(y, np.int64) if labels else None
+        self._weight = None if sample_weight is None else np.ascontiguousarray(sample_weight, network.dtype)
+        settings = {"nesterov": False, "momentum": 0.0, "beta1": 0.0, "beta2": 0.0, "epsilon": 0.0} | optimizer
+        kind = OPTIMIZER_CODE[settings.pop("kind")]
+        trainer = _core.Trainer32 if network.dtype == np.float32 else _core.Trainer64
+        self._trainer = trainer(
+            structure_of(network),
+            network.weight,
+            network.bias,
+            network.response,
+            batch_size=batch_size,
+            loss=self._loss,
+            loss_parameter=parameter,
+            optimizer=kind,
+            clip_norm=np.inf if clip_norm is None else clip_norm,
+            threads=threads or 0,
+            **settings,
+        )
+
+    def run(
+        self, order: NDArray[np.int64], output: FloatArray, loss: FloatArray, place: int, n_steps: int, seconds: float
+    ) -> int:
+        """Steps from `place` in the order on; returns the place reached, to which output and loss are filled."""
+        return self._trainer.run(
+            self._loss, self._x, self._y, self._labels, self._weight, order, output, loss, place, n_steps, seconds
+        )
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the last run ended before a step whose loss or gradient was not finite."""
+        return self._trainer.diverged
+
+    @property
+    def steps(self) -> int:
+        return self._trainer.steps
+
+    def put(self, network: "Network") -> None:
+        """Write the parameters into the network."""
+        self._trainer.parameters(network.weight, network.bias)
