@@ -1,11 +1,18 @@
-"""The array types that the rest of the package speaks of."""
+"""The array types that the rest of the package speaks of, and what is asked of arrays everywhere."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewise import _core
+
 FloatArray = NDArray[Any]
 """float32 or float64; inside the reference engine also complex128, for complex-step differences."""
 IntArray = NDArray[np.int32]
 """Indices of nodes, edges or parameters."""
+
+
+def all_finite(array: FloatArray) -> bool:
+    """Whether a contiguous array of float32 or float64 holds no NaN and no infinity."""
+    return _core.all_finite32(array) if array.dtype == np.float32 else _core.all_finite64(array)

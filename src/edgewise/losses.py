@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edgewise.arrays import FloatArray
+from edgewise.arrays import FloatArray, all_finite
 from edgewise.errors import DataError
 
 ClassWeight = Mapping[int, float] | Sequence[float] | NDArray[Any]
@@ -56,8 +56,10 @@ class Loss:
                 f"y has shape {np.shape(y)}; {self.name} needs {(n_samples, n_outputs)}: one row per sample, "
                 "one number per output"
             )
-        array = array.astype(np.float64, copy=False)
-        _refuse(~np.isfinite(array), array, "y", "is not a finite number")
+        if array.dtype not in (np.float32, np.float64) or not array.flags.c_contiguous:
+            array = np.ascontiguousarray(array, np.float64)
+        if not all_finite(array):
+            _refuse(~np.isfinite(array), array, "y", "is not a finite number")
         if self.labels == "binary":
             _refuse((array < 0) | (array > 1), array, "y", f"is outside [0, 1], where {self.name} needs it")
         elif self.labels == "sign":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from edgewise.arrays import FloatArray
+from edgewise.arrays import FloatArray, all_finite
 from edgewise.errors import DataError
 
 if TYPE_CHECKING:
@@ -34,9 +34,10 @@ def read(network: "Network", x: Samples) -> tuple[FloatArray, bool]:
         array = array[None]
     if not len(array):
         raise DataError("x holds no samples; give at least one")
-    with np.errstate(over="ignore"):
-        array = np.ascontiguousarray(array, network.dtype)
-    if not np.isfinite(array).all():
+    if array.dtype != network.dtype or not array.flags.c_contiguous:
+        with np.errstate(over="ignore"):
+            array = np.ascontiguousarray(array, network.dtype)
+    if not all_finite(array):
         b, k = np.argwhere(~np.isfinite(array))[0].tolist()
         place = f"input {network.label(network.inputs[k])}" + ("" if one_sample else f" of sample {b}")
         raise DataError(f"x is {array[b, k]} at {place} in {network.dtype}; every number must be finite")

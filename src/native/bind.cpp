@@ -444,6 +444,20 @@ void bind_numbers(nb::module_& module, const char* pass_name, const char* traine
              nb::arg("weight").noconvert(), nb::arg("bias").noconvert());
 }
 
+template <class T>
+bool all_finite(nb::ndarray<const T, nb::c_contig, nb::device::cpu> array) {
+    const T* a = array.data();
+    const std::size_t n = array.size();
+    T nothing[16] = {};  // becomes NaN with the first number that is not finite
+    std::size_t k = 0;
+    for (; k + 16 <= n; k += 16)
+        for (int l = 0; l < 16; ++l) nothing[l] += a[k + l] * T(0);
+    for (; k < n; ++k) nothing[0] += a[k] * T(0);
+    T sum = 0;
+    for (T one : nothing) sum += one;
+    return sum == T(0);
+}
+
 }  // namespace
 
 NB_MODULE(_core, module) {
@@ -479,6 +493,8 @@ NB_MODULE(_core, module) {
         });
     bind_numbers<float>(module, "Pass32", "Trainer32");
     bind_numbers<double>(module, "Pass64", "Trainer64");
+    module.def("all_finite32", &all_finite<float>, nb::arg("array").noconvert());
+    module.def("all_finite64", &all_finite<double>, nb::arg("array").noconvert());
     module.def("instruction_set", &edgewise::instruction_set, "The set of vector instructions in use.");
     module.def("most_threads", &edgewise::most_threads, "How many threads a pass uses where none are asked for.");
     module.def("forget_threads", &edgewise::forget_threads, "For a forked process, which has none of its parent's.");

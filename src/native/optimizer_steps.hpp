@@ -7,13 +7,15 @@
 namespace edgewise::EDGEWISE_ISA {
 
 template <class T>
-T sum_groups(const T* from, Size stride, int n_groups, Size n, T* to) {
+T sum_groups(const T* from, Size stride, int n_groups, Size n, T divisor, T* to) {
     constexpr int W = WIDTH<T>;
+    const bool divide = divisor != T(1);
     Vector<T> nothing = {};  // becomes NaN with the first number that is not finite
     Size k = 0;
     for (; k + W <= n; k += W) {
         Vector<T> total = load_unaligned(from + k);
         for (int g = 1; g < n_groups; ++g) total += load_unaligned(from + g * stride + k);
+        if (divide) total /= splat<Vector<T>>(divisor);
         store_unaligned(to + k, total);
         nothing += total * Vector<T>{};
     }
@@ -21,7 +23,7 @@ T sum_groups(const T* from, Size stride, int n_groups, Size n, T* to) {
     for (; k < n; ++k) {
         T total = from[k];
         for (int g = 1; g < n_groups; ++g) total += from[g * stride + k];
-        to[k] = total;
+        to[k] = divide ? total / divisor : total;
         rest += total * T(0);
     }
     for (int l = 0; l < W; ++l) rest += nothing[l];

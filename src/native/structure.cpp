@@ -75,6 +75,9 @@ OwnStructure::OwnStructure(const Description& given) {
     plan.segment_block = segment_block_.data();
     plan.n_segments = static_cast<Index>(segment_start_.size()) - 1;
     view_.in_edge = in_start_.empty() ? given.in_edge : in_edge_.data();
+    bool in_order = plan.n_arcs > 0;
+    for (Index a = 1; a < plan.n_arcs && in_order; ++a) in_order = view_.in_edge[a] == view_.in_edge[0] + a;
+    view_.first_in_edge = in_order ? view_.in_edge[0] : -1;
     view_.out_edge = out_start_.empty() ? given.out_edge : out_edge_.data();
     view_.block_edge = block_edge_.data();
     view_.input_row = input_row_.data();

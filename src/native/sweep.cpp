@@ -1,16 +1,16 @@
 #include "sweep.hpp"
 
-#include <cstdlib>
-
 namespace edgewise {
 
 namespace {
 
-constexpr Size CACHE = Size(1) << 20;  // what a tile's two rows of each node may fill, to stay near the core
+// What a tile's rows of y and d may fill, to stay near the core. A wider tile reads each weight and index less often.
+constexpr Size CACHE = Size(7) << 18;
+constexpr Size MANY_ARCS = Size(1) << 22;  // whose sums of gradients are not to be held once for each group of tiles
 constexpr Size PIECE = 8192;           // weights or gradients that are worth sharing out
 constexpr Size TOGETHER = 12;          // rows that a block's kernels like to take together
 constexpr double LEVEL_WORK = 2e6;     // multiplications in a level, on average, that are worth waiting for each other
-constexpr double THREAD_WORK = 2e5;    // multiplications that are worth waking another thread for
+constexpr double THREAD_WORK = 1e6;    // multiplications that are worth waking another thread for
 
 double work_of(const Structure& s, Size samples) { return 3.0 * s.n_edges * static_cast<double>(samples); }
 
@@ -19,30 +19,26 @@ int useful_threads(const Structure& s, Size samples, int wanted) {
     return most < 2 ? 1 : most > wanted ? wanted : static_cast<int>(most);
 }
 
-int experiment(const char* name, int otherwise) {
-    const char* text = std::getenv(name);
-    return text ? std::atoi(text) : otherwise;
-}
-
 }  // namespace
 
 Shape shape_of(const Structure& s, Size samples, int width, int bytes) {
     Shape shape{};
     const bool mostly_blocks = s.plan.n_block_arcs > s.plan.n_arcs;
     const double work = work_of(s, samples);
-    shape.by_level = work / std::max<Index>(1, s.n_levels) > LEVEL_WORK * (mostly_blocks ? 1 : 4);
-    const bool several = work > 2 * THREAD_WORK;
+    const bool few_tiles = samples <= width;
+    shape.by_level = work / std::max<Index>(1, s.n_levels) > LEVEL_WORK &&
+                     (mostly_blocks || few_tiles || s.plan.n_arcs > MANY_ARCS);
+    const bool for_several = work > 2 * THREAD_WORK && !shape.by_level;
     const Size rows = s.plan.n_nodes * Size(2) + s.plan.n_extra;
+    const Size whole = (samples + width - 1) / width * width;
     shape.vectors = 1;
     for (int vectors : {2, 4, 8}) {
         const Size lanes = static_cast<Size>(vectors) * width;
-        const bool needed = (several && !shape.by_level ? lanes * 2 : lanes) <= (samples + width - 1) / width * width;
-        const bool fits = shape.by_level || rows * lanes * bytes <= CACHE;
-        const bool useful = vectors <= 2 || !mostly_blocks || !shape.by_level;
-        if (needed && fits && useful) shape.vectors = vectors;
+        const bool filled = (for_several ? 2 * lanes : lanes) <= whole;
+        const bool near = vectors == 2 || rows * lanes * bytes <= CACHE;
+        // blocks are taken two registers at a time; more would only spread a tile's rows
+        if (filled && near && (vectors == 2 || !(mostly_blocks && shape.by_level))) shape.vectors = vectors;
     }
-    shape.vectors = experiment("EW_VECTORS", shape.vectors);
-    shape.by_level = experiment("EW_LEVEL", shape.by_level);
     shape.lanes = shape.vectors * width;
     shape.n_tiles = static_cast<int>((samples + shape.lanes - 1) / shape.lanes);
     // a group's sum of gradients costs as much memory as the weights: few, but enough to share out
@@ -75,7 +71,10 @@ template <class T>
 void lay_out_weights(const Structure& s, const T* weight, OwnParameters<T>& own, int n_threads) {
     const PlanView& plan = s.plan;
     share_out_pieces(n_threads, plan.n_arcs, PIECE, [&](Size begin, Size end, int) {
-        for (Size a = begin; a < end; ++a) own.in_weight[a] = weight[s.in_edge[a]];
+        if (s.first_in_edge >= 0)
+            std::copy(weight + s.first_in_edge + begin, weight + s.first_in_edge + end, own.in_weight.data() + begin);
+        else
+            for (Size a = begin; a < end; ++a) own.in_weight[a] = weight[s.in_edge[a]];
         for (Size a = begin; a < end; ++a) own.out_weight[a] = weight[s.out_edge[a]];
         for (Size a = begin; !own.plain && a < end; ++a)
             if (plan.out_row[a] < plan.n_nodes) own.out_weight[a] *= own.factor[plan.out_row[a]];
@@ -225,26 +224,33 @@ void Sweep<T>::collect_weights(const OwnParameters<T>& own, T divisor, T* out) c
     const T* groups = gradient.data();
     const Size slots = n_slots();
     const int used = used_groups();
-    const auto sum = [&](Size slot) {
-        T total = groups[slot];
-        for (int g = 1; g < used; ++g) total += groups[g * slots + slot];
-        return total;
-    };
     share_out_pieces(n_threads, plan.n_arcs, PIECE, [&](Size begin, Size end, int) {
-        for (Size a = begin; a < end; ++a) {
-            const Index row = plan.out_row[a];
-            const T factor = own.plain || row >= plan.n_nodes ? T(1) : own.factor[row];
-            out[s.out_edge[a]] = sum(a) * factor / divisor;
+        T sums[512];
+        for (Size first = begin; first < end; first += 512) {
+            const Size count = std::min<Size>(512, end - first);
+            kernels.sum_groups(groups + first, slots, used, count, divisor, sums);
+            for (Size k = 0; k < count; ++k) {
+                const Index row = plan.out_row[first + k];
+                const bool scaled = !own.plain && row < plan.n_nodes;
+                out[s.out_edge[first + k]] = scaled ? sums[k] * own.factor[row] : sums[k];
+            }
         }
     });
     for (Index b = 0; b < plan.n_blocks; ++b) {
         const Block& block = plan.blocks[b];
         const Index* edge = s.block_edge + block.slot;
+        const T* from = groups + plan.n_arcs + block.slot;
         share_out_pieces(n_threads, static_cast<Size>(block.n_heads) * block.n_tails, PIECE, [&](Size begin, Size end, int) {
-            for (Size k = begin; k < end; ++k) {
-                const T factor = own.plain ? T(1) : own.factor[block.head + k / block.n_tails];
-                out[block.first_edge >= 0 ? block.first_edge + k : edge[k]] =
-                    sum(plan.n_arcs + block.slot + k) * factor / divisor;
+            if (block.first_edge >= 0 && own.plain) {
+                kernels.sum_groups(from + begin, slots, used, end - begin, divisor, out + block.first_edge + begin);
+                return;
+            }
+            T sums[512];
+            for (Size first = begin; first < end; first += 512) {
+                const Size count = std::min<Size>(512, end - first);
+                kernels.sum_groups(from + first, slots, used, count, divisor, sums);
+                for (Size k = 0; k < count; ++k)
+                    out[edge[first + k]] = sums[k] * own.factor[block.head + (first + k) / block.n_tails];
             }
         });
     }

@@ -22,6 +22,7 @@ struct Structure {
     const Index* row;          // (n_nodes) of each node
     const Index* level_start;  // (n_levels + 1)
     const Index* in_edge;      // (n_arcs) the caller's edge of each arc by head
+    Index first_in_edge;       // these are first_in_edge, first_in_edge + 1, ... if it is not negative
     const Index* out_edge;     // (n_arcs) and by tail
     const Index* block_edge;   // (n_block_arcs) and in the blocks
     const Index* input_row;    // (n_inputs)

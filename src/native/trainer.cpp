@@ -110,7 +110,7 @@ bool Trainer<T>::sum_gradient() {
     std::atomic<bool> finite{true};
     share_out_pieces(n_threads, slots, PIECE, [&](Size begin, Size end, int) {
         const T nothing =
-            sweep_.kernels.sum_groups(from + begin, slots, sweep_.used_groups(), end - begin, to + begin);
+            sweep_.kernels.sum_groups(from + begin, slots, sweep_.used_groups(), end - begin, T(1), to + begin);
         if (!(nothing == T(0))) finite = false;
         for (Size a = begin; !plain_ && a < std::min<Size>(end, plan.n_arcs); ++a)
             if (plan.out_row[a] < plan.n_nodes) to[a] *= factor_[plan.out_row[a]];
