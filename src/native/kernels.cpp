@@ -116,7 +116,7 @@ template <class T>
 constexpr Kernels<T> TABLE{
     EDGEWISE_NAME(EDGEWISE_ISA), WIDTH<T>,          forward<T>,           backward<T>,    block_gradient<T>,
     share_out_special<T>,                loss_rows<T>,      sum_groups<T>,        sum_of_squares<T>, optimizer_step<T>,    gather_samples<T>, scatter_samples<T>,
-    clear_padding<T>,            sum_lanes<T>,      sum_products<T>,      combine_ends<T>, scratch_size<T>,
+    clear_padding<T>,            sum_lanes<T>,      sum_products<T>,      combine_ends<T>, outer_product<T>, scratch_size<T>,
 };
 
 const Kernels<float>& float_kernels() { return TABLE<float>; }

@@ -40,6 +40,7 @@ struct Kernels {
     void (*sum_products)(const T* a, const T* b, int vectors, Index r0, Index r1, T* sum, bool add);
     void (*combine_ends)(const T* left, Size left_row, const Index* left_index, const T* right, Size right_row,
                          const Index* right_index, const T* scale, Size n_edges, Size samples, T* out);
+    void (*outer_product)(const T* a, Index n_a, const T* b, Index n_b, T* out);
 
     // scratch numbers that forward, backward, block_gradient and share_out need
     Size (*scratch_size)(const PlanView&, int n_tiles, int vectors);

@@ -114,4 +114,16 @@ void combine_ends(const T* left, Size left_row, const Index* left_index, const T
     }
 }
 
+// out[i·n_b + k] = a[i]·b[k]
+template <class T>
+void outer_product(const T* a, Index n_a, const T* b, Index n_b, T* out) {
+    constexpr int W = WIDTH<T>;
+    for (Index i = 0; i < n_a; ++i, out += n_b) {
+        const Vector<T> left = splat<Vector<T>>(a[i]);
+        Index k = 0;
+        for (; k + W <= n_b; k += W) store_unaligned(out + k, left * load_unaligned(b + k));
+        for (; k < n_b; ++k) out[k] = a[i] * b[k];
+    }
+}
+
 }  // namespace edgewise::EDGEWISE_ISA

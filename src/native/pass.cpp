@@ -1,6 +1,6 @@
 #include "pass.hpp"
 
-#include <cmath>
+#include <algorithm>
 #include <numeric>
 
 namespace edgewise {
@@ -101,14 +101,15 @@ template <class Fill>
 void Pass<T>::make_rows(Index r1, const Fill& fill, const Index* from, Index n, T* out, Size out_row) {
     const Size lanes = sweep_.shape.lanes;
     const int width = sweep_.kernels.width, vectors = sweep_.shape.vectors;
-    Buffer<T> temporary(times(sweep_.d_stride, sweep_.shape.by_level ? 1 : sweep_.n_threads));
+    const bool by_tile = !sweep_.shape.by_level || sweep_.n_tiles >= 2 * sweep_.n_threads;
+    Buffer<T> temporary(times(sweep_.d_stride, by_tile ? sweep_.n_threads : 1));
     const auto copy = [&](Size tile, const T* rows, Size v0, Size v1) {
         const int first = static_cast<int>(v0) * width, last = std::min<int>(static_cast<int>(v1) * width, sweep_.valid(tile));
         if (first < last)
             sweep_.kernels.scatter_samples(rows, vectors, from, n, first, last - first,
                                            out + (tile * lanes + first) * out_row, out_row);
     };
-    if (!sweep_.shape.by_level) {
+    if (by_tile) {
         sweep_.each_tile([&](Size tile, int member) {
             T* rows = temporary.data() + member * sweep_.d_stride;
             fill(tile, rows, 0, r1, member);
@@ -294,6 +295,11 @@ void Pass<T>::combine_ends(bool derivative, T* out) {
                               (derivative ? parameters_->block_weight[block.slot + k] : T(1));
         }
     }
+    // Blocks whose edges stand together are outer products; the other edges are runs between these.
+    std::vector<const Block*> whole;
+    for (Index b = 0; b < plan.n_blocks && !derivative && parameters_->plain; ++b)
+        if (plan.blocks[b].first_edge >= 0) whole.push_back(&plan.blocks[b]);
+    std::sort(whole.begin(), whole.end(), [](const Block* a, const Block* b) { return a->first_edge < b->first_edge; });
     Buffer<T> gates(derivative ? sweep_.d_stride : 0);
     Buffer<T> left(times(times(n_left, width), sweep_.n_threads));
     Buffer<T> right(derivative ? 0 : times(times(plan.n_nodes, width), sweep_.n_threads));
@@ -316,8 +322,22 @@ void Pass<T>::combine_ends(bool derivative, T* out) {
             if (r)
                 sweep_.kernels.scatter_samples(values, sweep_.shape.vectors, every.data(), plan.n_nodes, first, count, r,
                                                plan.n_nodes);
-            sweep_.kernels.combine_ends(l, n_left, head.data(), r, plan.n_nodes, tail.data(), scale.data(), s.n_edges,
-                                        count, out + (tile * lanes + first) * s.n_edges);
+            for (Size k = 0; k < count; ++k) {
+                const T *of_heads = l + k * n_left, *of_tails = r ? r + k * plan.n_nodes : nullptr;
+                T* to = out + (tile * lanes + first + k) * s.n_edges;
+                Size begin = 0;
+                const auto rest = [&](Size end) {
+                    sweep_.kernels.combine_ends(of_heads, 0, head.data() + begin, of_tails, 0, tail.data() + begin,
+                                                scale ? scale.data() + begin : nullptr, end - begin, 1, to + begin);
+                };
+                for (const Block* block : whole) {
+                    rest(block->first_edge);
+                    sweep_.kernels.outer_product(of_heads + block->head, block->n_heads, of_tails + block->tail,
+                                                 block->n_tails, to + block->first_edge);
+                    begin = block->first_edge + static_cast<Size>(block->n_heads) * block->n_tails;
+                }
+                rest(s.n_edges);
+            }
         });
     }
 }
