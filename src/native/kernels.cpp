@@ -73,7 +73,7 @@ void backward(const PlanView& plan, const Parameters<T>& p, const T* y, T* d, T*
             const Index first = end - start < step ? start : end - step;
             bool passing = false;
             for (Index row = first; in_blocks && what.sensitivities && row < end; ++row)
-                passing |= !(what.gated && plan.is_input[row]);
+                passing |= out || !plan.is_input[row];
             for (int tile = 0; tile < n_tiles; ++tile) {
                 T* linear = d + tile * d_stride;
                 if (passing) pull_blocks(plan, p, segment, linear, vectors, first, end, sums);

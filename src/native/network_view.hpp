@@ -97,9 +97,8 @@ enum class Wanted : std::uint8_t {
 
 // What a backward visit of a row does.
 struct Backward {
-    bool sensitivities;  // S(i⁻,t) of rows that are not inputs, in the gate's place; or, if not `gated`, S(i,t) of
-                         // every row, in `out`
-    bool gated;
+    bool sensitivities;  // S(i,t), of inputs only where there is an `out` to write it to
+    bool gated;          // S(i⁻,t), in the gate's place; not of inputs
     bool gradients;      // of the weights of the row's out-arcs that lie in no block
 };
 

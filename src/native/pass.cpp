@@ -101,15 +101,14 @@ template <class Fill>
 void Pass<T>::make_rows(Index r1, const Fill& fill, const Index* from, Index n, T* out, Size out_row) {
     const Size lanes = sweep_.shape.lanes;
     const int width = sweep_.kernels.width, vectors = sweep_.shape.vectors;
-    const bool by_tile = !sweep_.shape.by_level || sweep_.n_tiles >= 2 * sweep_.n_threads;
-    Buffer<T> temporary(times(sweep_.d_stride, by_tile ? sweep_.n_threads : 1));
+    Buffer<T> temporary(times(sweep_.d_stride, by_tile() ? sweep_.n_threads : 1));
     const auto copy = [&](Size tile, const T* rows, Size v0, Size v1) {
         const int first = static_cast<int>(v0) * width, last = std::min<int>(static_cast<int>(v1) * width, sweep_.valid(tile));
         if (first < last)
             sweep_.kernels.scatter_samples(rows, vectors, from, n, first, last - first,
                                            out + (tile * lanes + first) * out_row, out_row);
     };
-    if (by_tile) {
+    if (by_tile()) {
         sweep_.each_tile([&](Size tile, int member) {
             T* rows = temporary.data() + member * sweep_.d_stride;
             fill(tile, rows, 0, r1, member);
@@ -144,13 +143,13 @@ void Pass<T>::fill_preactivations(Wanted wanted, Size tile, T* temporary, Index 
 }
 
 template <class T>
-void Pass<T>::fill_sensitivities(Size tile, T* temporary, Index r0, Index r1, int member) {
+void Pass<T>::fill_sensitivities(Size tile, T* temporary, Index r0, Index r1, int member, bool gated) {
     if (r0 >= r1) return;
     const Size seed_stride = static_cast<Size>(sweep_.n_seeds) * sweep_.shape.lanes;
     sweep_.kernels.backward(sweep_.s.plan, view(), sweep_.y.data() + tile * sweep_.y_stride,
                             sweep_.d.data() + tile * sweep_.d_stride, temporary, 0, 0, 0, 1, sweep_.shape.vectors,
                             sweep_.seed.data() + tile * seed_stride, 0, sweep_.seed_row, r0, r1,
-                            Backward{true, false, false}, nullptr, false, sweep_.scratch(member));
+                            Backward{true, gated, false}, nullptr, false, sweep_.scratch(member));
 }
 
 template <class T>
@@ -171,6 +170,13 @@ void Pass<T>::nodes(Quantity quantity, T* out) {
         make_rows(n, [&](Size tile, T* rows, Index r0, Index r1, int member) {
             fill_preactivations(wanted, tile, rows, r0, r1, member);
         }, s.row, n, out, n);
+        return;
+    }
+    if (quantity == Quantity::sensitivity && !has_linear_ && by_tile()) {  // the recursion itself passes them by
+        make_rows(n, [&](Size tile, T* rows, Index r0, Index r1, int member) {
+            fill_sensitivities(tile, rows, r0, r1, member, true);
+        }, s.row, n, out, n);
+        has_linear_ = true;
         return;
     }
     if (quantity != Quantity::value) require_backward(false);

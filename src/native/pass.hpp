@@ -43,10 +43,11 @@ public:
 
 private:
     void require_backward(bool gradients);
+    bool by_tile() const { return !sweep_.shape.by_level || sweep_.n_tiles >= 2 * sweep_.n_threads; }
     template <class Fill>
     void make_rows(Index r1, const Fill& fill, const Index* from, Index n, T* out, Size out_row);
     void fill_preactivations(Wanted wanted, Size tile, T* temporary, Index r0, Index r1, int member);
-    void fill_sensitivities(Size tile, T* temporary, Index r0, Index r1, int member);
+    void fill_sensitivities(Size tile, T* temporary, Index r0, Index r1, int member, bool gated = false);
     void inputs_as_sensitivities(T* out, const Index* from, Index n, Size out_row);
     void combine_ends(bool derivative, T* out);
     const Parameters<T> view() const { return parameters_->view(); }

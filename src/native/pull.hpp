@@ -150,7 +150,7 @@ void backward_arcs(const PlanView& plan, const Parameters<T>& p, const T* y, T* 
     constexpr Size L = V * W;
     GradientStream<T> stream(gradient, add, plan.out_start[r1]);
     for (Index row = r1 - 1; row >= r0; --row) {
-        const bool passing = what.sensitivities && !(what.gated && plan.is_input[row]);
+        const bool passing = what.sensitivities && (out || !plan.is_input[row]);
         const Index first = plan.out_start[row], end = plan.out_start[row + 1];
         Vector<T> s[V], value[V];
         if (what.gradients)
@@ -194,10 +194,9 @@ void backward_arcs(const PlanView& plan, const Parameters<T>& p, const T* y, T* 
             for (int v = 0; v < V; ++v) s[v] += load(sums + (row - r0) * L + v * W);
         if (seed_row[row] >= 0)
             for (int v = 0; v < V; ++v) s[v] += load(seed + seed_row[row] * L + v * W);
-        if (!what.gated) {
+        if (out)
             for (int v = 0; v < V; ++v) store(out + row * L + v * W, s[v]);
-            continue;
-        }
+        if (!what.gated || plan.is_input[row]) continue;
         T* own = d + row * L;
         for (int v = 0; v < V; ++v) {  // exactly zero passes nothing, even through an infinite gate
             const Vector<T> gated = s[v] * load(own + v * W);
