@@ -74,11 +74,23 @@ void multiply(Product<T> m, int rows, int registers) {
     if (n < registers) rectangle_of_rows<T, 1>(m, rows);
 }
 
-// Rows of a matrix, side by side: panel[k·rows + r] = a[r·a_row + k·a_step].
+// Rows of a matrix, side by side: panel[k·rows + r] = a[r·a_row + k]. Up to a register is written past the panel's end.
 template <class T>
-void pack_rows(const T* a, Size a_row, Size a_step, int rows, Index n, T* panel) {
-    for (int r = 0; r < rows; ++r)
-        for (Index k = 0; k < n; ++k) panel[static_cast<Size>(k) * rows + r] = a[r * a_row + k * a_step];
+void pack_rows(const T* a, Size a_row, int rows, Index n, T* panel) {
+    constexpr int W = WIDTH<T>, SQUARES = (RECTANGLE_ROWS + W - 1) / W;
+    Index k = 0;
+    for (; k + W <= n; k += W) {
+        Vector<T> square[SQUARES][W];
+        for (int q = 0; q < SQUARES; ++q) {
+            for (int r = 0; r < W; ++r)
+                square[q][r] = load_unaligned(a + (q * W + r < rows ? q * W + r : rows - 1) * a_row + k);
+            transpose<T>(square[q]);
+        }
+        for (int i = 0; i < W; ++i)  // what a register holds beyond the rows is written over by the next
+            for (int q = 0; q * W < rows; ++q) store_unaligned(panel + static_cast<Size>(k + i) * rows + q * W, square[q][i]);
+    }
+    for (; k < n; ++k)
+        for (int r = 0; r < rows; ++r) panel[static_cast<Size>(k) * rows + r] = a[r * a_row + k];
 }
 
 // Above so many products for each weight and rows so far apart, rows are copied side by side before they are used.
@@ -97,7 +109,7 @@ void forward_block(const PlanView& plan, const Parameters<T>& p, const Block& bl
         const T* weight = p.block_weight + block.slot + static_cast<Size>(h - block.head) * block.n_tails;
         Size a_row = block.n_tails, a_step = 1;
         if (block.n_tails >= PACK_FROM && n_tiles * vectors >= 8) {
-            pack_rows(weight, a_row, a_step, rows, block.n_tails, scratch);
+            pack_rows(weight, a_row, rows, block.n_tails, scratch);
             weight = scratch, a_row = 1, a_step = rows;
         }
         for (int tile = 0; tile < n_tiles; ++tile) {
@@ -116,16 +128,32 @@ void forward_block(const PlanView& plan, const Parameters<T>& p, const Block& bl
 
 // ---- backward ----
 
+// Columns r0 .. r1 - 1 of what a block passes, side by side, head after head. Up to a register is written past the end.
+template <class T>
+void pack_columns(const Parameters<T>& p, const Block& block, Index r0, Index r1, T* panel) {
+    constexpr int W = WIDTH<T>;
+    const T* from = p.block_passed + block.slot + (r0 - block.tail);
+    const Index rows = r1 - r0;
+    for (Index h = 0; h < block.n_heads; ++h, from += block.n_tails, panel += rows)
+        for (Index r = 0; r < rows; r += W)
+            if (h + 1 < block.n_heads)  // then a register's length is there to read
+                store_unaligned(panel + r, load_unaligned(from + r));
+            else
+                for (Index i = r; i < rows; ++i) panel[i] = from[i];
+}
+
 // What the blocks of a segment pass to its rows r0 .. r1 - 1 (at most RECTANGLE_ROWS) in one tile: sums, row r0 first.
+// `panel` holds the columns of the segment's only block, or is null.
 template <class T>
 void pull_blocks(const PlanView& plan, const Parameters<T>& p, Index segment, const T* d, int vectors, Index r0,
-                 Index r1, T* sums) {
+                 Index r1, const T* panel, T* sums) {
     const Size lanes = vectors * WIDTH<T>;
     bool add = false;
     for (Index k = plan.segment_block_start[segment]; k < plan.segment_block_start[segment + 1]; ++k) {
         const Block& block = plan.blocks[plan.segment_block[k]];
-        multiply(Product<T>{p.block_passed + block.slot + (r0 - block.tail), 1, block.n_tails, 0,
-                            d + block.head * lanes, lanes, 0, sums, lanes, block.n_heads, 1, add},
+        const T* passed = panel ? panel : p.block_passed + block.slot + (r0 - block.tail);
+        multiply(Product<T>{passed, 1, panel ? r1 - r0 : block.n_tails, 0, d + block.head * lanes, lanes, 0, sums, lanes,
+                            block.n_heads, 1, add},
                  r1 - r0, vectors);
         add = true;
     }

@@ -56,6 +56,26 @@ void forward(const PlanView& plan, const Parameters<T>& p, T* y, T* out, Size y_
     }
 }
 
+// Room for the rows or columns of a block side by side.
+template <class T>
+Size packed_size(const PlanView& plan) {
+    Index longest = 0;
+    for (Index b = 0; b < plan.n_blocks; ++b) {
+        longest = plan.blocks[b].n_tails > longest ? plan.blocks[b].n_tails : longest;
+        longest = plan.blocks[b].n_heads > longest ? plan.blocks[b].n_heads : longest;
+    }
+    return longest ? (static_cast<Size>(longest) * RECTANGLE_ROWS / WIDTH<T> + 3) * WIDTH<T> : 0;
+}
+
+template <class T>
+Size scratch_size(const PlanView& plan, int n_tiles, int vectors) {
+    constexpr int W = WIDTH<T>;
+    const Size special = static_cast<Size>(plan.largest_fan_in) * (W + 3);
+    const Size backward = static_cast<Size>(RECTANGLE_ROWS) * vectors * W + packed_size<T>(plan) + special;
+    const Size square = plan.n_blocks ? static_cast<Size>(n_tiles) * vectors * W * RECTANGLE_COLUMNS * W : 0;
+    return (backward > square ? backward : square) + W;
+}
+
 template <class T>
 void backward(const PlanView& plan, const Parameters<T>& p, const T* y, T* d, T* out, Size y_stride, Size d_stride,
               Size out_stride, int n_tiles, int vectors, const T* seed, Size seed_stride, const Index* seed_row,
@@ -64,6 +84,7 @@ void backward(const PlanView& plan, const Parameters<T>& p, const T* y, T* d, T*
     while (plan.segment_start[segment] >= r1) --segment;
     T* sums = scratch;
     scratch += static_cast<Size>(RECTANGLE_ROWS) * vectors * WIDTH<T>;
+    const Size packed = packed_size<T>(plan);
     for (; r1 > r0; --segment) {
         const Index start = plan.segment_start[segment] > r0 ? plan.segment_start[segment] : r0;
         const bool in_blocks = plan.segment_block_start[segment] < plan.segment_block_start[segment + 1];
@@ -74,14 +95,20 @@ void backward(const PlanView& plan, const Parameters<T>& p, const T* y, T* d, T*
             bool passing = false;
             for (Index row = first; in_blocks && what.sensitivities && row < end; ++row)
                 passing |= out || !plan.is_input[row];
+            T* panel = nullptr;
+            if (passing && n_tiles * vectors >= 8 &&
+                plan.segment_block_start[segment] + 1 == plan.segment_block_start[segment + 1]) {
+                const Block& block = plan.blocks[plan.segment_block[plan.segment_block_start[segment]]];
+                if (block.n_heads >= PACK_FROM) pack_columns(p, block, first, end, panel = scratch);
+            }
             for (int tile = 0; tile < n_tiles; ++tile) {
                 T* linear = d + tile * d_stride;
-                if (passing) pull_blocks(plan, p, segment, linear, vectors, first, end, sums);
+                if (passing) pull_blocks(plan, p, segment, linear, vectors, first, end, panel, sums);
                 with_registers<T>(plan, vectors, [&](auto registers, auto far) {
                     backward_arcs<T, registers.value, far.value>(
                         plan, p, y + tile * y_stride, linear, out ? out + tile * out_stride : nullptr,
                         passing ? sums : nullptr, seed + tile * seed_stride, seed_row, first, end, what, gradient,
-                        add || tile > 0, scratch);
+                        add || tile > 0, scratch + packed);
                 });
             }
         }
@@ -94,22 +121,6 @@ void share_out_special(const PlanView& plan, const Parameters<T>& p, const T* y,
     for (Index row = 0; row < plan.n_nodes; ++row)
         if (plan.extra[row] >= 0)
             share_out_row(plan, p, row, y, d + static_cast<Size>(row) * vectors * WIDTH<T>, d, vectors, scratch);
-}
-
-template <class T>
-Size scratch_size(const PlanView& plan, int n_tiles, int vectors) {
-    constexpr int W = WIDTH<T>;
-    Index tails = 0;
-    for (Index b = 0; b < plan.n_blocks; ++b) tails = plan.blocks[b].n_tails > tails ? plan.blocks[b].n_tails : tails;
-    const Size special = static_cast<Size>(plan.largest_fan_in) * (W + 3);
-    const Size packed = static_cast<Size>(tails) * RECTANGLE_ROWS;
-    const Size sums = static_cast<Size>(RECTANGLE_ROWS) * vectors * W + special;
-    const Size square = plan.n_blocks ? static_cast<Size>(n_tiles) * vectors * W * RECTANGLE_COLUMNS * W : 0;
-    Size most = special;
-    most = packed > most ? packed : most;
-    most = sums > most ? sums : most;
-    most = square > most ? square : most;
-    return most + W;
 }
 
 template <class T>
