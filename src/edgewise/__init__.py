@@ -2,6 +2,7 @@
 
 from edgewise import activations, aggregations, initializers, losses, plan
 from edgewise.build import mlp, random_dag
+from edgewise.config import show_config
 from edgewise.errors import DataError, EdgewiseError, FormatError, GraphError, MissingDependencyError
 from edgewise.expression import (
     Expression,
@@ -73,6 +74,7 @@ __all__ = [
     "plan",
     "random_dag",
     "relu",
+    "show_config",
     "sigmoid",
     "sin",
     "sqrt",

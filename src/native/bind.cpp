@@ -496,6 +496,16 @@ NB_MODULE(_core, module) {
     module.def("all_finite32", &all_finite<float>, nb::arg("array").noconvert());
     module.def("all_finite64", &all_finite<double>, nb::arg("array").noconvert());
     module.def("instruction_set", &edgewise::instruction_set, "The set of vector instructions in use.");
+    module.def(
+        "instruction_sets",
+        [] {
+            nb::list names;
+            for (const char* name : edgewise::instruction_sets()) names.append(name);
+            return names;
+        },
+        "Those that this machine could use, the widest first.");
+    module.def("register_bytes", &edgewise::register_bytes, "How wide a register of the set in use is.");
+    module.def("compiler", &edgewise::compiler, "What compiled the core.");
     module.def("most_threads", &edgewise::most_threads, "How many threads a pass uses where none are asked for.");
     module.def("forget_threads", &edgewise::forget_threads, "For a forked process, which has none of its parent's.");
 }

@@ -130,12 +130,12 @@ void threads::run(int n_members, std::ptrdiff_t n_units, Unit unit, void* work) 
 void forget_threads() { pool.store(nullptr); }
 
 int most_threads() {
+    int count = static_cast<int>(std::thread::hardware_concurrency());  // 0 where that is not known
 #if defined(__linux__)
     cpu_set_t allowed;
-    if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) return CPU_COUNT(&allowed);
+    if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) count = CPU_COUNT(&allowed);
 #endif
-    const unsigned count = std::thread::hardware_concurrency();
-    return count ? static_cast<int>(count) : 1;
+    return count < 1 ? 1 : count < MOST_MEMBERS ? count : MOST_MEMBERS;
 }
 
 }  // namespace edgewise

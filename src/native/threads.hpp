@@ -10,7 +10,7 @@
 
 namespace edgewise {
 
-// Threads that this process may run on.
+// How many threads work together where nobody says how many: as many as this process may run at once, 64 at most.
 int most_threads();
 
 // In a forked process none of the team's threads is left: begin again with a new one.
