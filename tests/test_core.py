@@ -85,7 +85,6 @@ STRUCTURE = {
     "tie": None,
     "n_parameters": 0,
 }
-CRASHES = pytest.mark.xfail(run=False, reason="not refused: the process ends")
 
 
 def test_a_structure_that_is_one_is_taken():
@@ -135,7 +134,7 @@ def test_structures_of_wrong_arrays_are_refused(name):
         {"tie": indices([0, 1]), "n_parameters": 2},
         {"tie": indices([0, -1, 0]), "n_parameters": 2},
         {"tie": indices([0, 0, 0]), "n_parameters": 2**31},
-        pytest.param({"in_edge": indices([0, 1, 1]), "out_edge": indices([0, 0, 1])}, marks=CRASHES, id="edges twice"),
+        {"in_edge": indices([0, 1, 1]), "out_edge": indices([0, 0, 1])},
     ],
     ids=lambda wrong: " ".join(wrong),
 )
@@ -241,7 +240,6 @@ def test_beginnings_of_the_recursion_that_do_not_fit_are_refused():
         one.start_from_loss(cross_entropy, 0.0, None, label.astype(np.int32), None)
 
 
-@CRASHES
 @pytest.mark.parametrize("gates", [True, False])
 def test_a_recursion_that_has_not_begun_has_no_results(gates):
     for ask in (
@@ -258,17 +256,7 @@ def test_a_recursion_that_has_not_begun_has_no_results(gates):
         without_gates.for_targets(2)
 
 
-@pytest.mark.parametrize(
-    "n_targets",
-    [
-        2**62,
-        2**63,
-        *(
-            pytest.param(n, marks=pytest.mark.xfail(reason="the number of tiles overflows: a pass over none is made"))
-            for n in (2**40, 2**61)
-        ),
-    ],
-)
+@pytest.mark.parametrize("n_targets", [2**40, 2**61, 2**62, 2**63])
 def test_absurd_numbers_of_targets_are_refused(n_targets):
     with pytest.raises((MemoryError, ValueError)):
         small_pass().for_targets(n_targets)

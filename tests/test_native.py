@@ -534,7 +534,6 @@ def test_results_asked_for_in_any_order_agree(kind, dtype):
             assert np.array_equal(getattr(net.forward(x), name), expected[name]), name
 
 
-@pytest.mark.xfail(reason="the recursion alone adds up in another order than the recursion with the gradients")
 @pytest.mark.parametrize("first", BACKWARD)
 def test_results_have_the_same_bits_whichever_is_asked_for_first(first):
     net = ew.random_dag(30, 200, n_inputs=9, n_outputs=5, activation="tanh", seed=0)

@@ -154,6 +154,14 @@ const typename A::Scalar* keep(BoundStructure& bound, const A& array) {
     return array.data();
 }
 
+void check_each_once(const IndexIn& edges, const char* what) {  // in range already
+    std::vector<bool> seen(edges.size());
+    for (std::size_t k = 0; k < edges.size(); ++k) {
+        if (seen[edges.data()[k]]) throw std::invalid_argument(std::string(what) + " holds an edge twice");
+        seen[edges.data()[k]] = true;
+    }
+}
+
 void make_structure(BoundStructure* self, IndexIn tail, IndexIn head, IndexIn order, IndexIn position,
                     IndexIn level_start, IndexIn in_start, IndexIn in_edge, IndexIn out_start, IndexIn out_edge,
                     In<std::uint8_t> activation, In<std::uint8_t> aggregation, In<std::uint8_t> is_input,
@@ -184,6 +192,8 @@ void make_structure(BoundStructure* self, IndexIn tail, IndexIn head, IndexIn or
         check_size(tie->size(), m, "tie");
         check_range(*tie, n_parameters, "tie");
     }
+    check_each_once(in_edge, "in_edge");
+    check_each_once(out_edge, "out_edge");
     for (std::size_t row = 0; row < n; ++row) {
         if (position.data()[order.data()[row]] != static_cast<Index>(row))
             throw std::invalid_argument("position must be the inverse of order");

@@ -19,7 +19,7 @@ void give_back(void* data, std::size_t bytes) noexcept;
 }  // namespace memory
 
 inline std::size_t times(std::size_t a, std::size_t b) {  // std::bad_alloc rather than an overflow
-    if (b && a > std::numeric_limits<std::size_t>::max() / b) throw std::bad_alloc();
+    if (b && a > static_cast<std::size_t>(std::numeric_limits<std::ptrdiff_t>::max()) / b) throw std::bad_alloc();
     return a * b;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <stdexcept>
 
 namespace edgewise {
 
@@ -41,6 +42,7 @@ Pass<T>::Pass(const Pass& narrow, Size n_targets)
             }
         }
     };
+    narrow.require_gates();
     sweep_.each_tile([&](Size tile, int) {
         copy(sweep_.y.data(), sweep_.y_stride, from.y.data(), from.y_stride, plan.n_nodes, tile);
         copy(sweep_.d.data(), sweep_.d_stride, from.d.data(), from.d_stride, plan.n_nodes, tile);
@@ -52,6 +54,7 @@ Pass<T>::Pass(const Pass& narrow, Size n_targets)
 template <class T>
 void Pass<T>::start_from_loss(Loss loss, T parameter, const T* y, const Size* label, const T* sample_weight) {
     const Structure& s = sweep_.s;
+    require_gates();
     const Size lanes = sweep_.shape.lanes;
     sweep_.n_seeds = s.n_outputs;
     sweep_.seed_row = s.output_seed;
@@ -66,6 +69,7 @@ void Pass<T>::start_from_loss(Loss loss, T parameter, const T* y, const Size* la
 
 template <class T>
 void Pass<T>::start_from(const T* seed, Index n_seeds, const Index* seed_row) {
+    require_gates();
     const Size lanes = sweep_.shape.lanes;
     sweep_.n_seeds = n_seeds;
     seed_row_.assign(seed_row, seed_row + sweep_.s.plan.n_nodes);
@@ -82,7 +86,18 @@ void Pass<T>::start_from(const T* seed, Index n_seeds, const Index* seed_row) {
 }
 
 template <class T>
+void Pass<T>::require_gates() const {
+    if (!sweep_.d) throw std::invalid_argument("the pass has no gates: it was made for values alone");
+}
+
+template <class T>
+void Pass<T>::require_start() const {
+    if (!sweep_.seed_row) throw std::invalid_argument("the backward pass has nothing to start from");
+}
+
+template <class T>
 void Pass<T>::require_backward(bool gradients) {
+    require_start();
     const bool linear = !has_linear_, gradient = gradients && !has_gradient_;
     if (!linear && !gradient) return;
     if (gradient && !sweep_.gradient)
@@ -172,6 +187,7 @@ void Pass<T>::nodes(Quantity quantity, T* out) {
         }, s.row, n, out, n);
         return;
     }
+    if (quantity == Quantity::sensitivity) require_start();
     if (quantity == Quantity::sensitivity && !has_linear_ && by_tile()) {  // the recursion itself passes them by
         make_rows(n, [&](Size tile, T* rows, Index r0, Index r1, int member) {
             fill_sensitivities(tile, rows, r0, r1, member, true);
@@ -223,6 +239,7 @@ void Pass<T>::input_gradient(T* out) {
 
 template <class T>
 void Pass<T>::loss_per_sample(T* out) const {
+    if (!sweep_.loss) throw std::invalid_argument("the pass does not start from a loss");
     std::copy_n(sweep_.loss.data(), sweep_.samples, out);
 }
 
@@ -312,7 +329,7 @@ void Pass<T>::combine_ends(bool derivative, T* out) {
     std::vector<Index> every(n_left);
     std::iota(every.begin(), every.end(), 0);
     for (Size tile = 0; tile < sweep_.n_tiles; ++tile) {
-        const T* heads = sweep_.d.data() + tile * sweep_.d_stride;
+        const T* heads = derivative ? nullptr : sweep_.d.data() + tile * sweep_.d_stride;
         const T* values = sweep_.y.data() + tile * sweep_.y_stride;
         if (derivative) {
             fill_preactivations(Wanted::gate, tile, gates.data(), 0, plan.n_nodes, 0);

@@ -42,6 +42,8 @@ public:
     const Structure& structure() const { return sweep_.s; }
 
 private:
+    void require_gates() const;
+    void require_start() const;
     void require_backward(bool gradients);
     bool by_tile() const { return !sweep_.shape.by_level || sweep_.n_tiles >= 2 * sweep_.n_threads; }
     template <class Fill>

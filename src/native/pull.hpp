@@ -44,29 +44,36 @@ EDGEWISE_INLINE void finish_row(const PlanView& plan, const Parameters<T>& p, In
 }
 
 // Σ weight[a]·row index[a] over arcs begin .. end - 1, every other arc in a sum of its own, so that one need not wait
-// for the last; the order is the same for any number of registers.
-template <class T, int V, bool FAR>
+// for the last; in rising or falling order of a, the same for any number of registers. The caches are asked for rows of
+// arcs 0 .. last.
+template <class T, int V, bool FAR, bool RISING>
 EDGEWISE_INLINE void pull(const T* rows, const Index* index, const T* weight, Index begin, Index end, Index last,
                           Vector<T>* sum) {
     constexpr int W = WIDTH<T>;
     constexpr Size L = V * W;
     Vector<T> even[V], odd[V];
     for (int v = 0; v < V; ++v) even[v] = odd[v] = Vector<T>{};
-    Index a = begin;
-    for (; a + 1 < end; a += 2) {
-        if constexpr (FAR) {
-            prefetch_row<T, V>(rows + index[a + AHEAD < last ? a + AHEAD : last] * L);
-            prefetch_row<T, V>(rows + index[a + 1 + AHEAD < last ? a + 1 + AHEAD : last] * L);
-        }
-        const T *first = rows + index[a] * L, *second = rows + index[a + 1] * L;
-        const Vector<T> w = splat<Vector<T>>(weight[a]), w2 = splat<Vector<T>>(weight[a + 1]);
-        for (int v = 0; v < V; ++v) even[v] += w * load(first + v * W);
-        for (int v = 0; v < V; ++v) odd[v] += w2 * load(second + v * W);
-    }
-    if (a < end) {
-        const T* first = rows + index[a] * L;
+    const auto visit = [&](Index a, Vector<T>* to) __attribute__((always_inline)) {
+        if constexpr (FAR && RISING) prefetch_row<T, V>(rows + index[a + AHEAD < last ? a + AHEAD : last] * L);
+        if constexpr (FAR && !RISING) prefetch_row<T, V>(rows + index[a > AHEAD ? a - AHEAD : 0] * L);
+        const T* row = rows + index[a] * L;
         const Vector<T> w = splat<Vector<T>>(weight[a]);
-        for (int v = 0; v < V; ++v) even[v] += w * load(first + v * W);
+        for (int v = 0; v < V; ++v) to[v] += w * load(row + v * W);
+    };
+    if constexpr (RISING) {
+        Index a = begin;
+        for (; a + 1 < end; a += 2) {
+            visit(a, even);
+            visit(a + 1, odd);
+        }
+        if (a < end) visit(a, even);
+    } else {
+        Index a = end - 1;
+        if ((end - begin) % 2) visit(a--, even);
+        for (; a > begin; a -= 2) {
+            visit(a, odd);
+            visit(a - 1, even);
+        }
     }
     for (int v = 0; v < V; ++v) sum[v] = even[v] + odd[v];
 }
@@ -85,7 +92,7 @@ void forward_arcs(const PlanView& plan, const Parameters<T>& p, T* y, T* out, In
             aggregate_row(plan, p, row, y, target, V, scratch);
         } else {
             Vector<T> sum[V];
-            pull<T, V, FAR>(y, plan.in_tail, p.in_weight, plan.in_start[row], plan.in_start[row + 1], plan.n_arcs - 1, sum);
+            pull<T, V, FAR, true>(y, plan.in_tail, p.in_weight, plan.in_start[row], plan.in_start[row + 1], plan.n_arcs - 1, sum);
             const auto activation = static_cast<Activation>(plan.activation[row]);
             if (keep && (activation == Activation::relu || activation == Activation::identity)) {  // without a detour
                 const Vector<T> bias = splat<Vector<T>>(p.bias[row]), factor = splat<Vector<T>>(p.factor[row]);
@@ -170,7 +177,7 @@ void backward_arcs(const PlanView& plan, const Parameters<T>& p, const T* y, T* 
                 }
                 stream.push(product);
             };
-            // the same two sums as in `pull`
+            // the same two sums in the same order as in `pull`
             Index a = end - 1;
             if ((end - first) % 2) visit(a--, even);
             for (; a > first; a -= 2) {
@@ -179,7 +186,7 @@ void backward_arcs(const PlanView& plan, const Parameters<T>& p, const T* y, T* 
             }
             for (int v = 0; v < V; ++v) s[v] = even[v] + odd[v];
         } else if (passing) {
-            pull<T, V, FAR>(d, plan.out_row, p.out_weight, first, end, plan.n_arcs - 1, s);
+            pull<T, V, FAR, false>(d, plan.out_row, p.out_weight, first, end, plan.n_arcs - 1, s);
         } else if (what.gradients) {
             for (Index a = end - 1; a >= first; --a) {
                 if constexpr (FAR) prefetch_row<T, V>(d + plan.out_row[a > AHEAD ? a - AHEAD : 0] * L);

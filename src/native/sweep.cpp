@@ -30,7 +30,7 @@ Shape shape_of(const Structure& s, Size samples, int width, int bytes) {
                      (mostly_blocks || few_tiles || s.plan.n_arcs > MANY_ARCS);
     const bool for_several = work > 2 * THREAD_WORK && !shape.by_level;
     const Size rows = s.plan.n_nodes * Size(2) + s.plan.n_extra;
-    const Size whole = (samples + width - 1) / width * width;
+    const Size whole = samples - samples % width + (samples % width ? width : 0);
     shape.vectors = 1;
     for (int vectors : {2, 4, 8}) {
         const Size lanes = static_cast<Size>(vectors) * width;
@@ -40,7 +40,9 @@ Shape shape_of(const Structure& s, Size samples, int width, int bytes) {
         if (filled && near && (vectors == 2 || !(mostly_blocks && shape.by_level))) shape.vectors = vectors;
     }
     shape.lanes = shape.vectors * width;
-    shape.n_tiles = static_cast<int>((samples + shape.lanes - 1) / shape.lanes);
+    const Size n_tiles = samples / shape.lanes + (samples % shape.lanes != 0);
+    if (n_tiles > std::numeric_limits<int>::max()) throw std::bad_alloc();
+    shape.n_tiles = static_cast<int>(n_tiles);
     // a group's sum of gradients costs as much memory as the weights: few, but enough to share out
     const Size groups = std::clamp<Size>(samples / 64, 2, 16);
     shape.n_groups = shape.by_level ? 1 : static_cast<int>(std::min<Size>(shape.n_tiles, groups));
