@@ -312,6 +312,7 @@ void bind_numbers(nb::module_& module, const char* pass_name, const char* traine
              nb::arg("response").noconvert(), nb::arg("x").noconvert(), nb::arg("gates"), nb::arg("threads"))
         .def("for_targets",
              [](const Pass& self, std::size_t n_targets) {
+                 if (self.own->began_backward()) throw std::invalid_argument("the backward pass has begun");
                  nb::gil_scoped_release release;
                  return Pass{std::make_unique<edgewise::Pass<T>>(*self.own, static_cast<Size>(n_targets)),
                              self.samples * n_targets, self.nodes, self.edges};
@@ -517,5 +518,8 @@ NB_MODULE(_core, module) {
     module.def("register_bytes", &edgewise::register_bytes, "How wide a register of the set in use is.");
     module.def("compiler", &edgewise::compiler, "What compiled the core.");
     module.def("most_threads", &edgewise::most_threads, "How many threads a pass uses where none are asked for.");
-    module.def("forget_threads", &edgewise::forget_threads, "For a forked process, which has none of its parent's.");
+    module.def("after_fork", [] {
+        edgewise::forget_threads();
+        edgewise::memory::forget();
+    }, "For a forked process, which has none of its parent's threads and maybe their locks.");
 }

@@ -1,5 +1,6 @@
 #include "memory.hpp"
 
+#include <atomic>
 #include <cstdlib>
 #include <mutex>
 #include <vector>
@@ -26,10 +27,7 @@ struct Store {
     std::size_t kept = 0;
 };
 
-Store& store() {  // never destroyed: passes may outlive static objects
-    static Store* const one = new Store;
-    return *one;
-}
+std::atomic<Store*> the_store{new Store};  // never destroyed: passes may outlive static objects
 
 std::size_t rounded(std::size_t bytes) {
     const std::size_t unit = bytes >= HUGE_PAGE ? HUGE_PAGE : bytes >= LARGE ? LARGE : CACHE_LINE;
@@ -42,7 +40,7 @@ std::size_t rounded(std::size_t bytes) {
 void* memory::take(std::size_t bytes) {
     const std::size_t size = rounded(bytes);
     if (size >= LARGE) {
-        Store& s = store();
+        Store& s = *the_store.load();
         const std::lock_guard<std::mutex> lock(s.mutex);
         for (std::size_t k = s.pieces.size(); k-- > 0;)
             if (s.pieces[k].bytes == size) {
@@ -64,7 +62,7 @@ void* memory::take(std::size_t bytes) {
 void memory::give_back(void* data, std::size_t bytes) noexcept {
     const std::size_t size = rounded(bytes);
     if (size < LARGE || size > MOST_KEPT) return std::free(data);
-    Store& s = store();
+    Store& s = *the_store.load();
     const std::lock_guard<std::mutex> lock(s.mutex);
     try {
         s.pieces.push_back({data, size});
@@ -78,5 +76,7 @@ void memory::give_back(void* data, std::size_t bytes) noexcept {
         s.pieces.erase(s.pieces.begin());
     }
 }
+
+void memory::forget() { the_store.store(new Store); }
 
 }  // namespace edgewise

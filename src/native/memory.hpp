@@ -15,6 +15,7 @@ namespace memory {
 
 void* take(std::size_t bytes);  // std::bad_alloc where there is none
 void give_back(void* data, std::size_t bytes) noexcept;
+void forget();  // what is kept: in a forked process another thread's lock may never open again
 
 }  // namespace memory
 

@@ -38,6 +38,7 @@ public:
     void edge_derivative(T* out);
     void weight_gradient_per_sample(T* out);
 
+    bool began_backward() const { return has_linear_; }
     Size samples() const { return sweep_.samples; }
     const Structure& structure() const { return sweep_.s; }
 

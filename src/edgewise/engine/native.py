@@ -26,7 +26,15 @@ LOSS_CODE = {name: code for code, name in enumerate(losses.NAMES)}
 
 # A forked process has no copy of the team of threads that its parent may have had.
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_core.forget_threads)
+    os.register_at_fork(after_in_child=_core.after_fork)
+
+
+MOST_THREADS = 64
+
+
+def _team(threads: int | None) -> int:
+    """0 leaves the number to the core, which never uses more than MOST_THREADS."""
+    return 0 if threads is None else min(threads, MOST_THREADS)
 
 
 def runs(network: "Network") -> bool:
@@ -69,7 +77,9 @@ class NativePass:
         self._network = network
         self._n_samples = len(x)
         kind = _core.Pass32 if network.dtype == np.float32 else _core.Pass64
-        self._pass = kind(structure_of(network), network.weight, network.bias, network.response, x, gates, threads or 0)
+        self._pass = kind(
+            structure_of(network), network.weight, network.bias, network.response, x, gates, _team(threads)
+        )
 
     def _empty(self, *shape: int) -> FloatArray:
         return np.empty(shape, self._network.dtype)
@@ -259,7 +269,7 @@ class NativeTraining:
             loss_parameter=parameter,
             optimizer=kind,
             clip_norm=np.inf if clip_norm is None else clip_norm,
-            threads=threads or 0,
+            threads=_team(threads),
             **settings,
         )
 
