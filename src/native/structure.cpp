@@ -79,6 +79,9 @@ OwnStructure::OwnStructure(const Description& given) {
     for (Index a = 1; a < plan.n_arcs && in_order; ++a) in_order = view_.in_edge[a] == view_.in_edge[0] + a;
     view_.first_in_edge = in_order ? view_.in_edge[0] : -1;
     view_.out_edge = out_start_.empty() ? given.out_edge : out_edge_.data();
+    if (plan.n_arcs) out_place_.assign(view_.n_edges, -1);
+    for (Index a = 0; a < plan.n_arcs; ++a) out_place_[view_.out_edge[a]] = a;
+    view_.out_place = out_place_.data();
     view_.block_edge = block_edge_.data();
     view_.input_row = input_row_.data();
     view_.output_row = output_row_.data();
@@ -194,7 +197,7 @@ void OwnStructure::find_segments() {
 
 std::size_t OwnStructure::bytes() const {
     std::size_t total = 0;
-    for (const auto* array : {&in_start_, &in_tail_, &in_edge_, &out_start_, &out_row_, &out_edge_, &extra_, &count_,
+    for (const auto* array : {&in_start_, &in_tail_, &in_edge_, &out_start_, &out_row_, &out_edge_, &out_place_, &extra_, &count_,
                               &block_edge_, &segment_start_, &segment_block_start_, &segment_block_, &input_row_,
                               &output_row_, &output_seed_})
         total += array->size() * sizeof(Index);

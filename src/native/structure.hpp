@@ -35,7 +35,7 @@ private:
 
     Structure view_{};
     std::vector<Index> row_, in_start_, in_tail_, in_edge_, out_start_, out_row_, out_edge_, extra_, count_;
-    std::vector<Index> block_edge_, segment_start_, segment_block_start_, segment_block_;
+    std::vector<Index> out_place_, block_edge_, segment_start_, segment_block_start_, segment_block_;
     std::vector<Index> input_row_, output_row_, output_seed_;
     std::vector<std::uint8_t> activation_, aggregation_, is_input_;
     std::vector<Size> in_work_, out_work_;

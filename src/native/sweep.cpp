@@ -226,16 +226,15 @@ void Sweep<T>::collect_weights(const OwnParameters<T>& own, T divisor, T* out) c
     const T* groups = gradient.data();
     const Size slots = n_slots();
     const int used = used_groups();
-    share_out_pieces(n_threads, plan.n_arcs, PIECE, [&](Size begin, Size end, int) {
-        T sums[512];
-        for (Size first = begin; first < end; first += 512) {
-            const Size count = std::min<Size>(512, end - first);
-            kernels.sum_groups(groups + first, slots, used, count, divisor, sums);
-            for (Size k = 0; k < count; ++k) {
-                const Index row = plan.out_row[first + k];
-                const bool scaled = !own.plain && row < plan.n_nodes;
-                out[s.out_edge[first + k]] = scaled ? sums[k] * own.factor[row] : sums[k];
-            }
+    // edge by edge, so that no two threads write into one line of the cache
+    share_out_pieces(n_threads, plan.n_arcs ? s.n_edges : 0, PIECE, [&](Size begin, Size end, int) {
+        for (Size e = begin; e < end; ++e) {
+            const Index a = s.out_place[e];
+            if (a < 0) continue;
+            T total = groups[a];
+            for (int g = 1; g < used; ++g) total += groups[g * slots + a];
+            const Index row = plan.out_row[a];
+            out[e] = total / divisor * (own.plain || row >= plan.n_nodes ? T(1) : own.factor[row]);
         }
     });
     for (Index b = 0; b < plan.n_blocks; ++b) {
