@@ -6,6 +6,7 @@ namespace {
 
 // What a tile's rows of y and d may fill, to stay near the core. A wider tile reads each weight and index less often.
 constexpr Size CACHE = Size(7) << 18;
+constexpr Size FEW_ARCS = Size(1) << 17;   // whose gradients one thread brings into the caller's order
 constexpr Size MANY_ARCS = Size(1) << 22;  // whose sums of gradients are not to be held once for each group of tiles
 constexpr Size PIECE = 8192;           // weights or gradients that are worth sharing out
 constexpr Size TOGETHER = 12;          // rows that a block's kernels like to take together
@@ -226,15 +227,19 @@ void Sweep<T>::collect_weights(const OwnParameters<T>& own, T divisor, T* out) c
     const T* groups = gradient.data();
     const Size slots = n_slots();
     const int used = used_groups();
-    // edge by edge, so that no two threads write into one line of the cache
-    share_out_pieces(n_threads, plan.n_arcs ? s.n_edges : 0, PIECE, [&](Size begin, Size end, int) {
+    // Summed as they stand, then edge by edge. Few arcs are one thread's: lines that another core wrote come slowly when
+    // they are asked for in no order.
+    const int collectors = plan.n_arcs < FEW_ARCS ? 1 : n_threads;
+    Buffer<T> sums(plan.n_arcs);
+    share_out_pieces(collectors, plan.n_arcs, PIECE, [&](Size begin, Size end, int) {
+        kernels.sum_groups(groups + begin, slots, used, end - begin, divisor, sums.data() + begin);
+    });
+    share_out_pieces(collectors, plan.n_arcs ? s.n_edges : 0, PIECE, [&](Size begin, Size end, int) {
         for (Size e = begin; e < end; ++e) {
             const Index a = s.out_place[e];
             if (a < 0) continue;
-            T total = groups[a];
-            for (int g = 1; g < used; ++g) total += groups[g * slots + a];
             const Index row = plan.out_row[a];
-            out[e] = total / divisor * (own.plain || row >= plan.n_nodes ? T(1) : own.factor[row]);
+            out[e] = own.plain || row >= plan.n_nodes ? sums[a] : sums[a] * own.factor[row];
         }
     });
     for (Index b = 0; b < plan.n_blocks; ++b) {
