@@ -100,7 +100,6 @@ class Trainer32:
     ) -> None: ...
     def run(
         self,
-        loss: int,
         x: Floats,
         y: Floats | None,
         label: NDArray[np.int64] | None,

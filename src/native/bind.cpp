@@ -418,12 +418,12 @@ void bind_numbers(nb::module_& module, const char* pass_name, const char* traine
              nb::arg("weight_decay"), nb::arg("beta1"), nb::arg("beta2"), nb::arg("epsilon"), nb::arg("clip_norm"),
              nb::arg("threads"))
         .def("run",
-             [](Trainer& self, int loss, In2<T> x, std::optional<In2<T>> y, std::optional<In<Size>> label,
+             [](Trainer& self, In2<T> x, std::optional<In2<T>> y, std::optional<In<Size>> label,
                 std::optional<In<T>> sample_weight, In<Size> order, Out2<T> output, Out<T> losses, std::size_t first,
                 std::size_t n_steps, double seconds) {
                  const edgewise::Structure& s = self.structure();
                  check_size(x.shape(1), s.n_inputs, "a row of x");
-                 check_targets<T>(s, x.shape(0), loss_of(loss), y, label, sample_weight);
+                 check_targets<T>(s, x.shape(0), self.loss(), y, label, sample_weight);
                  check_range(order, x.shape(0), "order");
                  check_size(output.shape(0), order.size(), "output");
                  check_size(output.shape(1), s.n_outputs, "a row of output");
@@ -439,9 +439,8 @@ void bind_numbers(nb::module_& module, const char* pass_name, const char* traine
                  nb::gil_scoped_release release;
                  return self.run(data, static_cast<Size>(first), static_cast<Size>(n_steps), seconds);
              },
-             nb::arg("loss"), nb::arg("x").noconvert(), nb::arg("y").noconvert().none(),
-             nb::arg("label").noconvert().none(), nb::arg("sample_weight").noconvert().none(),
-             nb::arg("order").noconvert(), nb::arg("output").noconvert(), nb::arg("losses").noconvert(),
+             nb::arg("x").noconvert(), nb::arg("y").noconvert().none(), nb::arg("label").noconvert().none(),
+             nb::arg("sample_weight").noconvert().none(), nb::arg("order").noconvert(), nb::arg("output").noconvert(), nb::arg("losses").noconvert(),
              nb::arg("first"), nb::arg("n_steps"), nb::arg("seconds"))
         .def_prop_ro("diverged", &Trainer::diverged)
         .def_prop_ro("steps", &Trainer::steps)

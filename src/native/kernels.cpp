@@ -8,9 +8,6 @@
 #include "pull.hpp"
 #include "special_aggregations.hpp"
 
-#define EDGEWISE_TEXT(name) #name
-#define EDGEWISE_NAME(name) EDGEWISE_TEXT(name)
-
 namespace edgewise::EDGEWISE_ISA {
 
 // f(number of registers, whether rows are far away) with both known when it is compiled.
@@ -117,7 +114,7 @@ void backward(const PlanView& plan, const Parameters<T>& p, const T* y, T* d, T*
 }
 
 template <class T>
-void share_out_special(const PlanView& plan, const Parameters<T>& p, const T* y, T* d, int vectors, T* scratch) {
+void share_out_rows(const PlanView& plan, const Parameters<T>& p, const T* y, T* d, int vectors, T* scratch) {
     for (Index row = 0; row < plan.n_nodes; ++row)
         if (plan.extra[row] >= 0)
             share_out_row(plan, p, row, y, d + static_cast<Size>(row) * vectors * WIDTH<T>, d, vectors, scratch);
@@ -125,9 +122,23 @@ void share_out_special(const PlanView& plan, const Parameters<T>& p, const T* y,
 
 template <class T>
 constexpr Kernels<T> TABLE{
-    EDGEWISE_NAME(EDGEWISE_ISA), WIDTH<T>,          forward<T>,           backward<T>,    block_gradient<T>,
-    share_out_special<T>,                loss_rows<T>,      sum_groups<T>,        sum_of_squares<T>, optimizer_step<T>,    gather_samples<T>, scatter_samples<T>,
-    clear_padding<T>,            sum_lanes<T>,      sum_products<T>,      combine_ends<T>, outer_product<T>, scratch_size<T>,
+    .width = WIDTH<T>,
+    .forward = forward<T>,
+    .backward = backward<T>,
+    .block_gradient = block_gradient<T>,
+    .share_out_rows = share_out_rows<T>,
+    .loss = loss_rows<T>,
+    .sum_groups = sum_groups<T>,
+    .sum_of_squares = sum_of_squares<T>,
+    .optimizer_step = optimizer_step<T>,
+    .gather_samples = gather_samples<T>,
+    .scatter_samples = scatter_samples<T>,
+    .clear_padding = clear_padding<T>,
+    .sum_lanes = sum_lanes<T>,
+    .sum_products = sum_products<T>,
+    .combine_ends = combine_ends<T>,
+    .outer_product = outer_product<T>,
+    .scratch_size = scratch_size<T>,
 };
 
 const Kernels<float>& float_kernels() { return TABLE<float>; }

@@ -9,8 +9,7 @@ constexpr int MOST_LANES = 128;  // of a tile: 8 registers of 16
 
 template <class T>
 struct Kernels {
-    const char* name;  // of the instruction set
-    int width;         // numbers in a register; a tile has 1, 2, 4 or 8 registers of lanes
+    int width;  // numbers in a register; a tile has 1, 2, 4 or 8 registers of lanes
 
     // forward, rows r0 .. r1 - 1 in n_tiles tiles
     void (*forward)(const PlanView&, const Parameters<T>&, T* y, T* out, Size y_stride, Size out_stride, int n_tiles,
@@ -22,7 +21,7 @@ struct Kernels {
     void (*block_gradient)(const Block&, const T* y, const T* d, Size y_stride, Size d_stride,
                            int n_tiles, int vectors, Index t0, Index t1, T* gradient, bool add, T* scratch);
     // each special row's share, from `linear` rows; see special_aggregations.hpp
-    void (*share_out)(const PlanView&, const Parameters<T>&, const T* y, T* d, int vectors, T* scratch);
+    void (*share_out_rows)(const PlanView&, const Parameters<T>&, const T* y, T* d, int vectors, T* scratch);
 
     void (*loss)(Loss, T parameter, const T* y, const Index* output, Index n_outputs, const Index* label,
                  const T* weight, int vectors, int valid, T* seed, T* loss);
@@ -38,11 +37,11 @@ struct Kernels {
     void (*clear_padding)(T* rows, Size n, int vectors, int valid);
     void (*sum_lanes)(const T* rows, int vectors, Index r0, Index r1, T* sum, bool add);
     void (*sum_products)(const T* a, const T* b, int vectors, Index r0, Index r1, T* sum, bool add);
-    void (*combine_ends)(const T* left, Size left_row, const Index* left_index, const T* right, Size right_row,
-                         const Index* right_index, const T* scale, Size n_edges, Size samples, T* out);
+    void (*combine_ends)(const T* left, const Index* left_index, const T* right, const Index* right_index,
+                         const T* scale, Size n_edges, T* out);
     void (*outer_product)(const T* a, Index n_a, const T* b, Index n_b, T* out);
 
-    // scratch numbers that forward, backward, block_gradient and share_out need
+    // scratch numbers that forward, backward, block_gradient and share_out_rows need
     Size (*scratch_size)(const PlanView&, int n_tiles, int vectors);
 };
 

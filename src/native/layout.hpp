@@ -96,22 +96,17 @@ void sum_products(const T* a, const T* b, int vectors, Index r0, Index r1, T* su
     }
 }
 
-// out[s·out_row + e] = scale_e · left[s·left_row + left_index[e]] · right[s·right_row + right_index[e]]: a number for
-// each sample and edge from one for each sample and node. A null `right` stands for ones, a null scale likewise.
+// out[e] = left[left_index[e]] · scale[e] · right[right_index[e]]: a number for each edge from one for each node. A null
+// `right` stands for ones, a null scale likewise; not both are null.
 template <class T>
-void combine_ends(const T* left, Size left_row, const Index* left_index, const T* right, Size right_row,
-                  const Index* right_index, const T* scale, Size n_edges, Size samples, T* out) {
-    for (Size s = 0; s < samples; ++s) {
-        const T* a = left + s * left_row;
-        const T* b = right ? right + s * right_row : nullptr;
-        T* to = out + s * n_edges;
-        if (b && scale)
-            for (Size e = 0; e < n_edges; ++e) to[e] = a[left_index[e]] * scale[e] * b[right_index[e]];
-        else if (b)
-            for (Size e = 0; e < n_edges; ++e) to[e] = a[left_index[e]] * b[right_index[e]];
-        else
-            for (Size e = 0; e < n_edges; ++e) to[e] = a[left_index[e]] * scale[e];
-    }
+void combine_ends(const T* left, const Index* left_index, const T* right, const Index* right_index, const T* scale,
+                  Size n_edges, T* out) {
+    if (right && scale)
+        for (Size e = 0; e < n_edges; ++e) out[e] = left[left_index[e]] * scale[e] * right[right_index[e]];
+    else if (right)
+        for (Size e = 0; e < n_edges; ++e) out[e] = left[left_index[e]] * right[right_index[e]];
+    else
+        for (Size e = 0; e < n_edges; ++e) out[e] = left[left_index[e]] * scale[e];
 }
 
 // out[i·n_b + k] = a[i]·b[k]

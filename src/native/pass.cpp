@@ -53,35 +53,22 @@ Pass<T>::Pass(const Pass& narrow, Size n_targets)
 
 template <class T>
 void Pass<T>::start_from_loss(Loss loss, T parameter, const T* y, const Size* label, const T* sample_weight) {
-    const Structure& s = sweep_.s;
     require_gates();
-    const Size lanes = sweep_.shape.lanes;
-    sweep_.n_seeds = s.n_outputs;
-    sweep_.seed_row = s.output_seed;
-    sweep_.seed = Buffer<T>(times(times(sweep_.n_tiles, s.n_outputs), lanes));
-    sweep_.loss = Buffer<T>(times(sweep_.n_tiles, lanes));
-    std::vector<Index> rows(s.n_outputs);
-    std::iota(rows.begin(), rows.end(), 0);
+    sweep_.expect_loss();
     sweep_.each_tile([&](Size tile, int) {
-        sweep_.loss_of_tile(tile, loss, parameter, y, s.n_outputs, nullptr, label, sample_weight, rows.data());
+        sweep_.loss_of_tile(tile, loss, parameter, y, nullptr, label, sample_weight);
     });
 }
 
 template <class T>
 void Pass<T>::start_from(const T* seed, Index n_seeds, const Index* seed_row) {
     require_gates();
-    const Size lanes = sweep_.shape.lanes;
-    sweep_.n_seeds = n_seeds;
     seed_row_.assign(seed_row, seed_row + sweep_.s.plan.n_nodes);
-    sweep_.seed_row = seed_row_.data();
-    sweep_.seed = Buffer<T>(times(times(sweep_.n_tiles, n_seeds), lanes));
-    std::vector<Index> rows(n_seeds);
-    std::iota(rows.begin(), rows.end(), 0);
-    for (int tile = 0; tile < sweep_.n_tiles; ++tile) {
-        T* to = sweep_.seed.data() + tile * n_seeds * lanes;
-        sweep_.kernels.gather_samples(seed + tile * lanes * n_seeds, n_seeds, nullptr, sweep_.valid(tile), rows.data(),
-                                      n_seeds, to, sweep_.shape.vectors);
-        sweep_.kernels.clear_padding(to, n_seeds, sweep_.shape.vectors, sweep_.valid(tile));
+    sweep_.expect_seeds(n_seeds, seed_row_.data());
+    for (Size tile = 0; tile < sweep_.n_tiles; ++tile) {
+        sweep_.gather_seeds(tile, seed, nullptr);
+        sweep_.kernels.clear_padding(sweep_.seed.data() + tile * sweep_.seed_stride(), n_seeds, sweep_.shape.vectors,
+                                     sweep_.valid(tile));
     }
 }
 
@@ -160,10 +147,9 @@ void Pass<T>::fill_preactivations(Wanted wanted, Size tile, T* temporary, Index 
 template <class T>
 void Pass<T>::fill_sensitivities(Size tile, T* temporary, Index r0, Index r1, int member, bool gated) {
     if (r0 >= r1) return;
-    const Size seed_stride = static_cast<Size>(sweep_.n_seeds) * sweep_.shape.lanes;
     sweep_.kernels.backward(sweep_.s.plan, view(), sweep_.y.data() + tile * sweep_.y_stride,
                             sweep_.d.data() + tile * sweep_.d_stride, temporary, 0, 0, 0, 1, sweep_.shape.vectors,
-                            sweep_.seed.data() + tile * seed_stride, 0, sweep_.seed_row, r0, r1,
+                            sweep_.seed.data() + tile * sweep_.seed_stride(), 0, sweep_.seed_row, r0, r1,
                             Backward{true, gated, false}, nullptr, false, sweep_.scratch(member));
 }
 
@@ -307,8 +293,14 @@ void Pass<T>::combine_ends(bool derivative, T* out) {
     }
     for (Index a = 0; scale && a < plan.n_arcs; ++a)
         if (plan.out_row[a] < plan.n_nodes) scale[s.out_edge[a]] *= parameters_->factor[plan.out_row[a]];
+    // Blocks whose edges stand together are outer products; the other edges are runs between these.
+    std::vector<const Block*> whole;
     for (Index b = 0; b < plan.n_blocks; ++b) {
         const Block& block = plan.blocks[b];
+        if (!scale && block.first_edge >= 0) {
+            whole.push_back(&block);
+            continue;
+        }
         for (Size k = 0; k < static_cast<Size>(block.n_heads) * block.n_tails; ++k) {
             const Index edge = s.block_edge[block.slot + k];
             head[edge] = block.head + static_cast<Index>(k / block.n_tails);
@@ -318,10 +310,6 @@ void Pass<T>::combine_ends(bool derivative, T* out) {
                               (derivative ? parameters_->block_weight[block.slot + k] : T(1));
         }
     }
-    // Blocks whose edges stand together are outer products; the other edges are runs between these.
-    std::vector<const Block*> whole;
-    for (Index b = 0; b < plan.n_blocks && !derivative && parameters_->plain; ++b)
-        if (plan.blocks[b].first_edge >= 0) whole.push_back(&plan.blocks[b]);
     std::sort(whole.begin(), whole.end(), [](const Block* a, const Block* b) { return a->first_edge < b->first_edge; });
     Buffer<T> gates(derivative ? sweep_.d_stride : 0);
     Buffer<T> left(times(times(n_left, width), sweep_.n_threads));
@@ -333,7 +321,7 @@ void Pass<T>::combine_ends(bool derivative, T* out) {
         const T* values = sweep_.y.data() + tile * sweep_.y_stride;
         if (derivative) {
             fill_preactivations(Wanted::gate, tile, gates.data(), 0, plan.n_nodes, 0);
-            sweep_.kernels.share_out(plan, view(), values, gates.data(), sweep_.shape.vectors, sweep_.scratch(0));
+            sweep_.kernels.share_out_rows(plan, view(), values, gates.data(), sweep_.shape.vectors, sweep_.scratch(0));
             heads = gates.data();
         }
         share_out(sweep_.n_threads, (sweep_.valid(tile) + width - 1) / width, [&](Size piece, int member) {
@@ -350,8 +338,8 @@ void Pass<T>::combine_ends(bool derivative, T* out) {
                 T* to = out + (tile * lanes + first + k) * s.n_edges;
                 Size begin = 0;
                 const auto rest = [&](Size end) {
-                    sweep_.kernels.combine_ends(of_heads, 0, head.data() + begin, of_tails, 0, tail.data() + begin,
-                                                scale ? scale.data() + begin : nullptr, end - begin, 1, to + begin);
+                    sweep_.kernels.combine_ends(of_heads, head.data() + begin, of_tails, tail.data() + begin,
+                                                scale ? scale.data() + begin : nullptr, end - begin, to + begin);
                 };
                 for (const Block* block : whole) {
                     rest(block->first_edge);

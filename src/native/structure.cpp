@@ -14,6 +14,13 @@ bool sums(std::uint8_t aggregation) {
            aggregation == static_cast<std::uint8_t>(Aggregation::mean);
 }
 
+// The first of n edges if they are numbered one after another, else -1.
+Index first_of_run(const Index* edge, Size n) {
+    for (Size k = 1; k < n; ++k)
+        if (edge[k] != edge[0] + k) return -1;
+    return n ? edge[0] : -1;
+}
+
 }  // namespace
 
 OwnStructure::OwnStructure(const Description& given) {
@@ -58,7 +65,6 @@ OwnStructure::OwnStructure(const Description& given) {
         out_work_[row + 1] = out_work_[row] + given.out_start[row + 1] - given.out_start[row] + 2;
     }
 
-    plan.in_start = in_start_.data();
     plan.in_tail = in_tail_.data();
     plan.out_start = out_start_.empty() ? given.out_start : out_start_.data();
     plan.in_start = in_start_.empty() ? given.in_start : in_start_.data();
@@ -75,9 +81,7 @@ OwnStructure::OwnStructure(const Description& given) {
     plan.segment_block = segment_block_.data();
     plan.n_segments = static_cast<Index>(segment_start_.size()) - 1;
     view_.in_edge = in_start_.empty() ? given.in_edge : in_edge_.data();
-    bool in_order = plan.n_arcs > 0;
-    for (Index a = 1; a < plan.n_arcs && in_order; ++a) in_order = view_.in_edge[a] == view_.in_edge[0] + a;
-    view_.first_in_edge = in_order ? view_.in_edge[0] : -1;
+    view_.first_in_edge = first_of_run(view_.in_edge, plan.n_arcs);
     view_.out_edge = out_start_.empty() ? given.out_edge : out_edge_.data();
     if (plan.n_arcs) out_place_.assign(view_.n_edges, -1);
     for (Index a = 0; a < plan.n_arcs; ++a) out_place_[view_.out_edge[a]] = a;
@@ -113,11 +117,9 @@ void OwnStructure::find_blocks(const Description& given) {
         if (end - row >= FEWEST_HEADS) {
             const Index* edge = given.in_edge + given.in_start[row];
             const Size size = static_cast<Size>(end - row) * count_[row];
-            bool in_order = true;
-            for (Size k = 1; k < size && in_order; ++k) in_order = edge[k] == edge[0] + k;
             std::fill(block_of_head_.begin() + row, block_of_head_.begin() + end, static_cast<Index>(blocks_.size()));
-            blocks_.push_back(
-                {row, end - row, first_tail(row), count_[row], view_.plan.n_block_arcs, in_order ? edge[0] : -1});
+            blocks_.push_back({row, end - row, first_tail(row), count_[row], view_.plan.n_block_arcs,
+                               first_of_run(edge, size)});
             block_edge_.insert(block_edge_.end(), edge, edge + size);
             view_.plan.n_block_arcs += size;
         }
@@ -197,8 +199,8 @@ void OwnStructure::find_segments() {
 
 std::size_t OwnStructure::bytes() const {
     std::size_t total = 0;
-    for (const auto* array : {&in_start_, &in_tail_, &in_edge_, &out_start_, &out_row_, &out_edge_, &out_place_, &extra_, &count_,
-                              &block_edge_, &segment_start_, &segment_block_start_, &segment_block_, &input_row_,
+    for (const auto* array : {&in_start_, &in_tail_, &in_edge_, &out_start_, &out_row_, &out_edge_, &out_place_, &extra_,
+                              &count_, &block_edge_, &segment_start_, &segment_block_start_, &segment_block_, &input_row_,
                               &output_row_, &output_seed_})
         total += array->size() * sizeof(Index);
     for (const auto* array : {&activation_, &aggregation_, &is_input_}) total += array->size();

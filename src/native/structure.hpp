@@ -3,9 +3,32 @@
 
 #include <vector>
 
-#include "sweep.hpp"
+#include "network_view.hpp"
 
 namespace edgewise {
+
+// A finished plan and where its parts are in the caller's order.
+struct Structure {
+    PlanView plan;
+    Index n_edges, n_inputs, n_outputs, n_levels, n_parameters;
+    const Index* node;         // (n_nodes) of each row
+    const Index* row;          // (n_nodes) of each node
+    const Index* level_start;  // (n_levels + 1)
+    const Index* in_edge;      // (n_arcs) the caller's edge of each arc by head
+    Index first_in_edge;       // these are first_in_edge, first_in_edge + 1, ... if it is not negative
+    const Index* out_edge;     // (n_arcs) and by tail
+    const Index* out_place;    // (n_edges) the place of each edge in out_edge, -1 in blocks; null if all are in blocks
+    const Index* block_edge;   // (n_block_arcs) and in the blocks
+    const Index* input_row;    // (n_inputs)
+    const Index* output_row;   // (n_outputs)
+    const Index* output_seed;  // (n_nodes) which output a row is, -1 if none
+    const Index* tie;          // (n_edges) parameter of each edge, or null
+    const Size* in_work;       // (n_nodes + 1) in-arcs of the rows before
+    const Size* out_work;      // (n_nodes + 1) out-arcs of the rows before
+
+    // The caller's edge of a slot, as gradients are listed: arcs by tail, then the blocks.
+    Index edge_of(Size slot) const { return slot < plan.n_arcs ? out_edge[slot] : block_edge[slot - plan.n_arcs]; }
+};
 
 // What the caller knows; every array is checked by the time it gets here.
 struct Description {

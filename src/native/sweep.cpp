@@ -1,5 +1,7 @@
 #include "sweep.hpp"
 
+#include <numeric>
+
 namespace edgewise {
 
 namespace {
@@ -8,10 +10,9 @@ namespace {
 constexpr Size CACHE = Size(7) << 18;
 constexpr Size FEW_ARCS = Size(1) << 17;   // whose gradients one thread brings into the caller's order
 constexpr Size MANY_ARCS = Size(1) << 22;  // whose sums of gradients are not to be held once for each group of tiles
-constexpr Size PIECE = 8192;           // weights or gradients that are worth sharing out
-constexpr Size TOGETHER = 12;          // rows that a block's kernels like to take together
-constexpr double LEVEL_WORK = 2e6;     // multiplications in a level, on average, that are worth waiting for each other
-constexpr double THREAD_WORK = 1e6;    // multiplications that are worth waking another thread for
+constexpr Size TOGETHER = 12;              // rows that a block's kernels like to take together
+constexpr double LEVEL_WORK = 2e6;         // multiplications in a level, on average, that are worth waiting for each other
+constexpr double THREAD_WORK = 1e6;        // multiplications that are worth waking another thread for
 
 double work_of(const Structure& s, Size samples) { return 3.0 * s.n_edges * static_cast<double>(samples); }
 
@@ -48,53 +49,6 @@ Shape shape_of(const Structure& s, Size samples, int width, int bytes) {
     const Size groups = std::clamp<Size>(samples / 64, 2, 16);
     shape.n_groups = shape.by_level ? 1 : static_cast<int>(std::min<Size>(shape.n_tiles, groups));
     return shape;
-}
-
-template <class T>
-OwnParameters<T> make_parameters(const Structure& s, const T* bias, const T* response) {
-    OwnParameters<T> own;
-    const PlanView& plan = s.plan;
-    own.bias = Buffer<T>(plan.n_nodes);
-    own.factor = Buffer<T>(plan.n_nodes);
-    own.plain = true;
-    for (Index row = 0; row < plan.n_nodes; ++row) {
-        own.bias[row] = bias[s.node[row]];
-        const bool mean = plan.aggregation[row] == static_cast<std::uint8_t>(Aggregation::mean) && plan.count[row] > 0;
-        own.factor[row] = mean ? response[s.node[row]] / static_cast<T>(plan.count[row]) : response[s.node[row]];
-        own.plain &= own.factor[row] == T(1) || plan.is_input[row];
-    }
-    own.in_weight = Buffer<T>(plan.n_arcs);
-    own.out_weight = Buffer<T>(plan.n_arcs);
-    own.block_weight = Buffer<T>(plan.n_block_arcs);
-    if (!own.plain) own.scaled_blocks = Buffer<T>(plan.n_block_arcs);
-    return own;
-}
-
-template <class T>
-void lay_out_weights(const Structure& s, const T* weight, OwnParameters<T>& own, int n_threads) {
-    const PlanView& plan = s.plan;
-    share_out_pieces(n_threads, plan.n_arcs, PIECE, [&](Size begin, Size end, int) {
-        if (s.first_in_edge >= 0)
-            std::copy(weight + s.first_in_edge + begin, weight + s.first_in_edge + end, own.in_weight.data() + begin);
-        else
-            for (Size a = begin; a < end; ++a) own.in_weight[a] = weight[s.in_edge[a]];
-        for (Size a = begin; a < end; ++a) own.out_weight[a] = weight[s.out_edge[a]];
-        for (Size a = begin; !own.plain && a < end; ++a)
-            if (plan.out_row[a] < plan.n_nodes) own.out_weight[a] *= own.factor[plan.out_row[a]];
-    });
-    for (Index b = 0; b < plan.n_blocks; ++b) {
-        const Block& block = plan.blocks[b];
-        const Index* edge = s.block_edge + block.slot;
-        T* to = own.block_weight.data() + block.slot;
-        T* scaled = own.plain ? nullptr : own.scaled_blocks.data() + block.slot;
-        share_out_pieces(n_threads, static_cast<Size>(block.n_heads) * block.n_tails, PIECE, [&](Size begin, Size end, int) {
-            if (block.first_edge >= 0)
-                std::copy(weight + block.first_edge + begin, weight + block.first_edge + end, to + begin);
-            else
-                for (Size k = begin; k < end; ++k) to[k] = weight[edge[k]];
-            for (Size k = begin; scaled && k < end; ++k) scaled[k] = to[k] * own.factor[block.head + k / block.n_tails];
-        });
-    }
 }
 
 template <class T>
@@ -167,7 +121,6 @@ void Sweep<T>::forward_levels(const Parameters<T>& p, bool gates) {
 template <class T>
 void Sweep<T>::backward(const Parameters<T>& p, Backward what) {
     const PlanView& plan = s.plan;
-    const Size seed_stride = static_cast<Size>(n_seeds) * shape.lanes;
     if (!shape.by_level) {
         each_tile([&](Size tile, int member) {
             const Size group = tile % shape.n_groups;
@@ -175,7 +128,7 @@ void Sweep<T>::backward(const Parameters<T>& p, Backward what) {
             T* to = what.gradients ? gradient.data() + group * n_slots() : nullptr;
             T* linear = d.data() + tile * d_stride;
             const T* value = y.data() + tile * y_stride;
-            kernels.backward(plan, p, value, linear, nullptr, 0, 0, 0, 1, shape.vectors, seed.data() + tile * seed_stride,
+            kernels.backward(plan, p, value, linear, nullptr, 0, 0, 0, 1, shape.vectors, seed.data() + tile * seed_stride(),
                              0, seed_row, 0, plan.n_nodes, what, to, add, scratch(member));
             for (Index b = 0; what.gradients && b < plan.n_blocks; ++b)
                 kernels.block_gradient(plan.blocks[b], value, linear, 0, 0, 1, shape.vectors, 0, plan.blocks[b].n_tails,
@@ -186,7 +139,7 @@ void Sweep<T>::backward(const Parameters<T>& p, Backward what) {
     for (Index level = s.n_levels; level-- > 0;)
         share_out_level(level, s.out_work, [&](Index first, Index last, int member) {
             kernels.backward(plan, p, y.data(), d.data(), nullptr, y_stride, d_stride, 0, n_tiles, shape.vectors,
-                             seed.data(), seed_stride, seed_row, first, last, what, gradient.data(), false,
+                             seed.data(), seed_stride(), seed_row, first, last, what, gradient.data(), false,
                              scratch(member));
         });
     const Size columns = 2 * kernels.width;
@@ -201,12 +154,35 @@ void Sweep<T>::backward(const Parameters<T>& p, Backward what) {
     }
 }
 
+// ---- what backward starts from ----
+
 template <class T>
-void Sweep<T>::loss_of_tile(Size tile, Loss code, T parameter, const T* target, Size target_row, const Size* sample,
-                            const Size* label, const T* sample_weight, const Index* seed_rows) {
-    const Size lanes = shape.lanes, first = tile * lanes;
+void Sweep<T>::expect_seeds(Index count, const Index* rows) {
+    n_seeds = count;
+    seed_row = rows;
+    seed = Buffer<T>(times(times(n_tiles, count), shape.lanes));
+    every_seed_.resize(count);
+    std::iota(every_seed_.begin(), every_seed_.end(), 0);
+}
+
+template <class T>
+void Sweep<T>::expect_loss() {
+    expect_seeds(s.n_outputs, s.output_seed);
+    loss = Buffer<T>(times(n_tiles, shape.lanes));
+}
+
+template <class T>
+void Sweep<T>::gather_seeds(Size tile, const T* from, const Size* sample) {
+    const Size first = tile * shape.lanes;
+    kernels.gather_samples(sample ? from : from + first * n_seeds, n_seeds, sample ? sample + first : nullptr,
+                           valid(tile), every_seed_.data(), n_seeds, seed.data() + tile * seed_stride(), shape.vectors);
+}
+
+template <class T>
+void Sweep<T>::loss_of_tile(Size tile, Loss code, T parameter, const T* target, const Size* sample, const Size* label,
+                            const T* sample_weight) {
+    const Size first = tile * shape.lanes;
     const int count = valid(tile);
-    T* seeds = seed.data() + tile * n_seeds * lanes;
     Index labels[MOST_LANES];
     T weights[MOST_LANES];
     for (int l = 0; l < count; ++l) {
@@ -214,12 +190,13 @@ void Sweep<T>::loss_of_tile(Size tile, Loss code, T parameter, const T* target, 
         if (sample_weight) weights[l] = sample_weight[from];
         if (code == Loss::cross_entropy) labels[l] = static_cast<Index>(label[from]);
     }
-    if (code != Loss::cross_entropy)
-        kernels.gather_samples(sample ? target : target + first * target_row, target_row,
-                               sample ? sample + first : nullptr, count, seed_rows, s.n_outputs, seeds, shape.vectors);
+    if (code != Loss::cross_entropy) gather_seeds(tile, target, sample);
     kernels.loss(code, parameter, y.data() + tile * y_stride, s.output_row, s.n_outputs, labels,
-                 sample_weight ? weights : nullptr, shape.vectors, count, seeds, loss.data() + tile * lanes);
+                 sample_weight ? weights : nullptr, shape.vectors, count, seed.data() + tile * seed_stride(),
+                 loss.data() + first);
 }
+
+// ---- gradients ----
 
 template <class T>
 void Sweep<T>::collect_weights(const OwnParameters<T>& own, T divisor, T* out) const {
@@ -270,9 +247,5 @@ void Sweep<T>::sum_over_samples(Index r0, Index r1, T* by_row) const {
 
 template class Sweep<float>;
 template class Sweep<double>;
-template OwnParameters<float> make_parameters(const Structure&, const float*, const float*);
-template OwnParameters<double> make_parameters(const Structure&, const double*, const double*);
-template void lay_out_weights(const Structure&, const float*, OwnParameters<float>&, int);
-template void lay_out_weights(const Structure&, const double*, OwnParameters<double>&, int);
 
 }  // namespace edgewise

@@ -5,34 +5,14 @@
 #pragma once
 
 #include <algorithm>
-#include <memory>
 #include <vector>
 
 #include "kernels.hpp"
-#include "memory.hpp"
+#include "parameters.hpp"
+#include "structure.hpp"
 #include "threads.hpp"
 
 namespace edgewise {
-
-// A finished plan and where its parts are in the caller's order.
-struct Structure {
-    PlanView plan;
-    Index n_edges, n_inputs, n_outputs, n_levels, n_parameters;
-    const Index* node;         // (n_nodes) of each row
-    const Index* row;          // (n_nodes) of each node
-    const Index* level_start;  // (n_levels + 1)
-    const Index* in_edge;      // (n_arcs) the caller's edge of each arc by head
-    Index first_in_edge;       // these are first_in_edge, first_in_edge + 1, ... if it is not negative
-    const Index* out_edge;     // (n_arcs) and by tail
-    const Index* out_place;    // (n_edges) the place of each edge in out_edge, -1 in blocks; null if all are in blocks
-    const Index* block_edge;   // (n_block_arcs) and in the blocks
-    const Index* input_row;    // (n_inputs)
-    const Index* output_row;   // (n_outputs)
-    const Index* output_seed;  // (n_nodes) which output a row is, -1 if none
-    const Index* tie;          // (n_edges) parameter of each edge, or null
-    const Size* in_work;       // (n_nodes + 1) in-arcs of the rows before
-    const Size* out_work;      // (n_nodes + 1) out-arcs of the rows before
-};
 
 struct Shape {
     int vectors, lanes, n_tiles;
@@ -41,25 +21,6 @@ struct Shape {
 };
 
 Shape shape_of(const Structure& s, Size samples, int width, int bytes);
-
-template <class T>
-struct OwnParameters {
-    Buffer<T> bias, factor, in_weight, out_weight, block_weight, scaled_blocks;
-    bool plain;  // every factor is 1
-
-    Parameters<T> view() const {
-        return {bias.data(), factor.data(), in_weight.data(), out_weight.data(), block_weight.data(),
-                plain ? block_weight.data() : scaled_blocks.data()};
-    }
-};
-
-// Room for parameters, with bias and factor by row.
-template <class T>
-OwnParameters<T> make_parameters(const Structure& s, const T* bias, const T* response);
-
-// Weights in the caller's order, laid out for both passes.
-template <class T>
-void lay_out_weights(const Structure& s, const T* weight, OwnParameters<T>& own, int n_threads);
 
 template <class T>
 class Sweep {
@@ -84,10 +45,15 @@ public:
             });
     }
 
-    // One tile's targets (real y, n_outputs a sample, or class labels) to seeds and losses; sample k of all is
-    // sample[k] of the arrays, or k if that is null.
-    void loss_of_tile(Size tile, Loss loss, T parameter, const T* y, Size y_row, const Size* sample, const Size* label,
-                      const T* sample_weight, const Index* seed_rows);
+    // Room for `count` seeds a sample, at the rows where seed_row, which must last, numbers them; and for losses.
+    void expect_seeds(Index count, const Index* seed_row);
+    void expect_loss();
+    // (samples, n_seeds) sensitivities, or targets, of one tile to its seeds; sample k of all is sample[k] of the
+    // array, or k if that is null.
+    void gather_seeds(Size tile, const T* from, const Size* sample);
+    // One tile's targets (real y, n_outputs a sample, or class labels) to seeds and losses; samples as above.
+    void loss_of_tile(Size tile, Loss loss, T parameter, const T* y, const Size* sample, const Size* label,
+                      const T* sample_weight);
 
     // The groups' gradients together, in the caller's order, divided by `divisor`.
     void collect_weights(const OwnParameters<T>& own, T divisor, T* out) const;
@@ -102,11 +68,12 @@ public:
     int n_threads;
     Size y_stride, d_stride;
     Buffer<T> y, d;
-    Buffer<T> seed, loss;        // (n_tiles, n_seeds, lanes), (n_tiles, lanes)
-    const Index* seed_row = nullptr;  // (n_nodes)
+    Buffer<T> seed, loss;             // (n_tiles, n_seeds, lanes), (n_tiles, lanes)
+    const Index* seed_row = nullptr;  // (n_nodes) number of each row's seed, -1 if it has none
     Index n_seeds = 0;
-    Buffer<T> gradient;          // (n_groups, n_arcs + n_block_arcs)
+    Buffer<T> gradient;  // (n_groups, n_slots): arcs by tail, then the blocks
 
+    Size seed_stride() const { return static_cast<Size>(n_seeds) * shape.lanes; }
     Size n_slots() const { return s.plan.n_arcs + s.plan.n_block_arcs; }
     int used_groups() const { return std::min(shape.n_groups, n_tiles); }
     int valid(Size tile) const { return static_cast<int>(std::min<Size>(shape.lanes, samples - tile * shape.lanes)); }
@@ -120,6 +87,7 @@ private:
     template <class Rows>
     void share_out_level(Index level, const Size* work, const Rows& rows);
 
+    std::vector<Index> every_seed_;  // 0 .. n_seeds - 1
     Buffer<T> scratch_;
     Size scratch_each_ = 0;
 };

@@ -3,16 +3,8 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
-#include <numeric>
 
 namespace edgewise {
-
-namespace {
-
-constexpr Size PIECE = 8192;  // parameters that are worth sharing out; squares are summed in pieces of this size
-
-
-}  // namespace
 
 template <class T>
 Trainer<T>::Trainer(const Structure& s, const T* weight, const T* bias, const T* response, Size batch_size, Loss loss,
@@ -20,14 +12,9 @@ Trainer<T>::Trainer(const Structure& s, const T* weight, const T* bias, const T*
     : sweep_(s, kernels<T>(), batch_size, true, threads), settings_(settings), loss_(loss),
       loss_parameter_(loss_parameter), batch_size_(batch_size) {
     const PlanView& plan = s.plan;
-    const Size lanes = sweep_.shape.lanes, slots = sweep_.n_slots();
+    const Size slots = sweep_.n_slots();
     sweep_.gradient = Buffer<T>(times(sweep_.shape.n_groups, slots));
-    sweep_.n_seeds = s.n_outputs;
-    sweep_.seed_row = s.output_seed;
-    sweep_.seed = Buffer<T>(times(times(sweep_.n_tiles, s.n_outputs), lanes));
-    sweep_.loss = Buffer<T>(times(sweep_.n_tiles, lanes));
-    seed_rows_.resize(s.n_outputs);
-    std::iota(seed_rows_.begin(), seed_rows_.end(), 0);
+    sweep_.expect_loss();
 
     const OwnParameters<T> given = make_parameters(s, bias, response);
     plain_ = given.plain;
@@ -39,23 +26,15 @@ Trainer<T>::Trainer(const Structure& s, const T* weight, const T* bias, const T*
     if (settings.kind != Optimizer::sgd) second_ = Buffer<T>(n);
     for (Buffer<T>* moment : {&first_, &second_}) std::fill_n(moment->data(), moment->size(), T(0));
 
-    const auto edge_of = [&](Size slot) {
-        return slot < plan.n_arcs ? s.out_edge[slot] : s.block_edge[slot - plan.n_arcs];
-    };
     if (s.tie) slot_parameter_.resize(slots);
     for (Size slot = 0; slot < slots; ++slot) {
-        if (s.tie) slot_parameter_[slot] = s.tie[edge_of(slot)];
-        parameter_[s.tie ? slot_parameter_[slot] : slot] = weight[edge_of(slot)];
+        if (s.tie) slot_parameter_[slot] = s.tie[s.edge_of(slot)];
+        parameter_[s.tie ? slot_parameter_[slot] : slot] = weight[s.edge_of(slot)];
     }
     std::copy_n(given.bias.data(), plan.n_nodes, parameter_.data() + n_weights_);
     in_parameter_.resize(plan.n_arcs);
-    if (s.tie) {
-        for (Index a = 0; a < plan.n_arcs; ++a) in_parameter_[a] = s.tie[s.in_edge[a]];
-    } else {
-        std::vector<Index> slot_of_edge(s.n_edges);
-        for (Index a = 0; a < plan.n_arcs; ++a) slot_of_edge[s.out_edge[a]] = a;
-        for (Index a = 0; a < plan.n_arcs; ++a) in_parameter_[a] = slot_of_edge[s.in_edge[a]];
-    }
+    const Index* parameter_of_edge = s.tie ? s.tie : s.out_place;
+    for (Index a = 0; a < plan.n_arcs; ++a) in_parameter_[a] = parameter_of_edge[s.in_edge[a]];
     const bool apart = s.tie || !plain_;
     in_weight_ = Buffer<T>(plan.n_arcs);
     if (apart) out_weight_ = Buffer<T>(plan.n_arcs);
@@ -141,7 +120,7 @@ void Trainer<T>::take_step(double batch_weight) {
     double clip = 1;
     if (settings_.clip_norm != std::numeric_limits<double>::infinity()) {
         double squares = 0;
-        for (Size k = 0; k < n; k += PIECE)
+        for (Size k = 0; k < n; k += PIECE)  // piece by piece, the same for any number of threads
             squares += sweep_.kernels.sum_of_squares(gradient_.data() + k, std::min(PIECE, n - k));
         const double norm = std::sqrt(squares) / batch_weight;
         if (norm > settings_.clip_norm) clip = settings_.clip_norm / norm;
@@ -183,8 +162,7 @@ Size Trainer<T>::run(const TrainingData<T>& data, Size first, Size n_steps, doub
         const Size count = std::min(batch_size_, data.n - place);
         const Size* sample = data.order + place;
         sweep_.forward(view_, data.x, s.n_inputs, sample, count, true, [&](Size tile, int) {
-            sweep_.loss_of_tile(tile, loss_, loss_parameter_, data.y, s.n_outputs, sample, data.label,
-                                data.sample_weight, seed_rows_.data());
+            sweep_.loss_of_tile(tile, loss_, loss_parameter_, data.y, sample, data.label, data.sample_weight);
             const Size at = place + tile * lanes;
             std::copy_n(sweep_.loss.data() + tile * lanes, sweep_.valid(tile), data.loss + at);
             sweep_.kernels.scatter_samples(sweep_.y.data() + tile * sweep_.y_stride, sweep_.shape.vectors, s.output_row,
@@ -216,8 +194,7 @@ void Trainer<T>::parameters(T* weight, T* bias) const {
     const Structure& s = sweep_.s;
     const PlanView& plan = s.plan;
     for (Size slot = 0; slot < sweep_.n_slots(); ++slot) {
-        const Index edge = slot < plan.n_arcs ? s.out_edge[slot] : s.block_edge[slot - plan.n_arcs];
-        weight[edge] = parameter_[s.tie ? slot_parameter_[slot] : slot];
+        weight[s.edge_of(slot)] = parameter_[s.tie ? slot_parameter_[slot] : slot];
     }
     for (Index row = 0; row < plan.n_nodes; ++row)
         if (!plan.is_input[row]) bias[s.node[row]] = parameter_[n_weights_ + row];

@@ -38,6 +38,7 @@ public:
     // place is that of its minibatch.
     Size run(const TrainingData<T>& data, Size first, Size n_steps, double seconds);
 
+    Loss loss() const { return loss_; }
     bool diverged() const { return diverged_; }
     Size steps() const { return steps_; }
     void parameters(T* weight, T* bias) const;  // in the caller's order; biases of inputs are left alone
@@ -60,7 +61,6 @@ private:
     Buffer<T> in_weight_, out_weight_, block_weight_, block_passed_, factor_;  // laid out from parameter_, where not it
     std::vector<Index> in_parameter_;  // (n_arcs) the parameter of each arc by head
     std::vector<Index> slot_parameter_;  // (n_arcs + n_block_arcs), only where weights are tied
-    std::vector<Index> seed_rows_;
     Parameters<T> view_;
 };
 

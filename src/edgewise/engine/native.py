@@ -250,7 +250,6 @@ class NativeTraining:
         """optimizer: `kind` ("sgd", "adam" or "adamw") and its settings."""
         assert loss.compiled is not None
         name, parameter = loss.compiled
-        self._loss = LOSS_CODE[name]
         labels = loss.labels == "index"
         self._x = x
         self._y = None if labels else np.ascontiguousarray(y, network.dtype)
@@ -265,7 +264,7 @@ class NativeTraining:
             network.bias,
             network.response,
             batch_size=batch_size,
-            loss=self._loss,
+            loss=LOSS_CODE[name],
             loss_parameter=parameter,
             optimizer=kind,
             clip_norm=np.inf if clip_norm is None else clip_norm,
@@ -278,7 +277,7 @@ class NativeTraining:
     ) -> int:
         """Steps from `place` in the order on; returns the place reached, to which output and loss are filled."""
         return self._trainer.run(
-            self._loss, self._x, self._y, self._labels, self._weight, order, output, loss, place, n_steps, seconds
+            self._x, self._y, self._labels, self._weight, order, output, loss, place, n_steps, seconds
         )
 
     @property
