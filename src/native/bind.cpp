@@ -311,7 +311,7 @@ void bind_numbers(nb::module_& module, const char* pass_name, const char* traine
              nb::keep_alive<1, 2>(), nb::arg("structure"), nb::arg("weight").noconvert(), nb::arg("bias").noconvert(),
              nb::arg("response").noconvert(), nb::arg("x").noconvert(), nb::arg("gates"), nb::arg("threads"))
         .def("for_targets",
-             [](const Pass& self, std::size_t n_targets) {
+             [](Pass& self, std::size_t n_targets) {
                  if (self.own->began_backward()) throw std::invalid_argument("the backward pass has begun");
                  nb::gil_scoped_release release;
                  return Pass{std::make_unique<edgewise::Pass<T>>(*self.own, static_cast<Size>(n_targets)),
@@ -364,6 +364,7 @@ void bind_numbers(nb::module_& module, const char* pass_name, const char* traine
         .def("loss_per_sample",
              [](Pass& self, Out<T> out) {
                  check_size(out.size(), self.samples, "out");
+                 nb::gil_scoped_release release;
                  self.own->loss_per_sample(out.data());
              },
              nb::arg("out").noconvert())

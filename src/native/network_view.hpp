@@ -100,6 +100,7 @@ struct Backward {
     bool sensitivities;  // S(i,t), of inputs only where there is an `out` to write it to
     bool gated;          // S(i⁻,t), in the gate's place; not of inputs
     bool gradients;      // of the weights of the row's out-arcs that lie in no block
+    bool biases;         // Σ S(i⁻,t) over samples
 };
 
 }  // namespace edgewise

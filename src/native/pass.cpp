@@ -6,21 +6,36 @@
 
 namespace edgewise {
 
+namespace {
+
+constexpr Size FEW_NUMBERS = Size(1) << 15;  // that are read sooner than another thread is woken
+
+}  // namespace
+
 template <class T>
 Pass<T>::Pass(const Structure& s, const T* weight, const T* bias, const T* response, const T* x, Size samples,
               bool gates, int threads)
     : parameters_(std::make_shared<OwnParameters<T>>(make_parameters(s, bias, response))),
-      sweep_(s, kernels<T>(), samples, gates, threads), threads_(threads) {
+      sweep_(s, kernels<T>(), samples, gates, threads), threads_(threads), gates_(gates) {
     lay_out_weights(s, weight, *parameters_, sweep_.n_threads);
-    sweep_.forward(view(), x, s.n_inputs, nullptr, samples, gates, [](Size, int) {});
+    const auto read = [&](Size tile, int) { sweep_.read_inputs(tile, x, nullptr); };
+    if (samples * s.n_inputs < FEW_NUMBERS)
+        for (Size tile = 0; tile < sweep_.n_tiles; ++tile) read(tile, 0);
+    else
+        sweep_.each_tile(read);
 }
 
 template <class T>
-Pass<T>::Pass(const Pass& narrow, Size n_targets)
+Pass<T>::Pass(Pass& narrow, Size n_targets)
     : parameters_(narrow.parameters_),
       sweep_(narrow.sweep_.s, narrow.sweep_.kernels, static_cast<Size>(times(narrow.samples(), n_targets)), true,
              narrow.threads_),
-      threads_(narrow.threads_) {
+      threads_(narrow.threads_), gates_(true), has_values_(true) {
+    narrow.require_gates();
+    {
+        const std::lock_guard<std::recursive_mutex> lock(narrow.asked_);
+        narrow.require_values();
+    }
     const Sweep<T>& from = narrow.sweep_;
     const PlanView& plan = from.s.plan;
     const int lanes = sweep_.shape.lanes, from_lanes = from.shape.lanes, width = sweep_.kernels.width;
@@ -42,7 +57,6 @@ Pass<T>::Pass(const Pass& narrow, Size n_targets)
             }
         }
     };
-    narrow.require_gates();
     sweep_.each_tile([&](Size tile, int) {
         copy(sweep_.y.data(), sweep_.y_stride, from.y.data(), from.y_stride, plan.n_nodes, tile);
         copy(sweep_.d.data(), sweep_.d_stride, from.d.data(), from.d_stride, plan.n_nodes, tile);
@@ -55,9 +69,11 @@ template <class T>
 void Pass<T>::start_from_loss(Loss loss, T parameter, const T* y, const Size* label, const T* sample_weight) {
     require_gates();
     sweep_.expect_loss();
-    sweep_.each_tile([&](Size tile, int) {
-        sweep_.loss_of_tile(tile, loss, parameter, y, nullptr, label, sample_weight);
-    });
+    loss_ = loss;
+    loss_parameter_ = parameter;
+    for (Size tile = 0; y && tile < sweep_.n_tiles; ++tile) sweep_.read_seeds(tile, y, nullptr);
+    if (label) label_.assign(label, label + samples());
+    if (sample_weight) sample_weight_.assign(sample_weight, sample_weight + samples());
 }
 
 template <class T>
@@ -66,7 +82,7 @@ void Pass<T>::start_from(const T* seed, Index n_seeds, const Index* seed_row) {
     seed_row_.assign(seed_row, seed_row + sweep_.s.plan.n_nodes);
     sweep_.expect_seeds(n_seeds, seed_row_.data());
     for (Size tile = 0; tile < sweep_.n_tiles; ++tile) {
-        sweep_.gather_seeds(tile, seed, nullptr);
+        sweep_.read_seeds(tile, seed, nullptr);
         sweep_.kernels.clear_padding(sweep_.seed.data() + tile * sweep_.seed_stride(), n_seeds, sweep_.shape.vectors,
                                      sweep_.valid(tile));
     }
@@ -74,24 +90,36 @@ void Pass<T>::start_from(const T* seed, Index n_seeds, const Index* seed_row) {
 
 template <class T>
 void Pass<T>::require_gates() const {
-    if (!sweep_.d) throw std::invalid_argument("the pass has no gates: it was made for values alone");
+    if (!gates_) throw std::invalid_argument("the pass has no gates: it was made for values alone");
 }
 
-template <class T>
-void Pass<T>::require_start() const {
-    if (!sweep_.seed_row) throw std::invalid_argument("the backward pass has nothing to start from");
-}
+// ---- running ----
 
+// What of this has not been done yet, and the values if these have not.
 template <class T>
-void Pass<T>::require_backward(bool gradients) {
-    require_start();
-    const bool linear = !has_linear_, gradient = gradients && !has_gradient_;
-    if (!linear && !gradient) return;
-    if (gradient && !sweep_.gradient)
-        sweep_.gradient = Buffer<T>(times(sweep_.shape.n_groups, static_cast<std::size_t>(sweep_.n_slots())));
-    sweep_.backward(view(), Backward{linear, true, gradient});
-    has_linear_ = true;
-    has_gradient_ |= gradient;
+void Pass<T>::run(bool loss, const Backward& what) {
+    if ((loss || what.sensitivities) && !sweep_.seed_row)
+        throw std::invalid_argument("the backward pass has nothing to start from");
+    const bool values = !has_values_;
+    loss = loss && loss_ && !has_loss_;
+    const Backward missing{what.sensitivities && !has_.sensitivities, what.gated, what.gradients && !has_.gradients,
+                           what.biases && !has_.biases};
+    const bool backward = missing.sensitivities || missing.gradients || missing.biases;
+    if (!values && !loss && !backward) return;
+    if (missing.gradients) sweep_.expect_gradients();
+    if (missing.biases) sweep_.expect_biases();
+    sweep_.run(
+        view(), values, gates_, backward ? &missing : nullptr, [](Size, int) {},
+        [&](Size tile, int) {
+            if (loss)
+                sweep_.loss_of_tile(tile, *loss_, loss_parameter_, nullptr, label_.empty() ? nullptr : label_.data(),
+                                    sample_weight_.empty() ? nullptr : sample_weight_.data());
+        });
+    has_values_ = true;
+    has_loss_ |= loss;
+    has_.sensitivities |= missing.sensitivities;
+    has_.gradients |= missing.gradients;
+    has_.biases |= missing.biases;
 }
 
 // ---- a number for each sample and node ----
@@ -150,7 +178,7 @@ void Pass<T>::fill_sensitivities(Size tile, T* temporary, Index r0, Index r1, in
     sweep_.kernels.backward(sweep_.s.plan, view(), sweep_.y.data() + tile * sweep_.y_stride,
                             sweep_.d.data() + tile * sweep_.d_stride, temporary, 0, 0, 0, 1, sweep_.shape.vectors,
                             sweep_.seed.data() + tile * sweep_.seed_stride(), 0, sweep_.seed_row, r0, r1,
-                            Backward{true, gated, false}, nullptr, false, sweep_.scratch(member));
+                            Backward{true, gated, false, false}, nullptr, false, sweep_.scratch(member));
 }
 
 template <class T>
@@ -166,6 +194,7 @@ void Pass<T>::nodes(Quantity quantity, T* out) {
     const Structure& s = sweep_.s;
     const Size lanes = sweep_.shape.lanes;
     const Index n = s.plan.n_nodes;
+    require_values();
     if (quantity == Quantity::preactivation || quantity == Quantity::gate) {
         const Wanted wanted = quantity == Quantity::gate ? Wanted::gate : Wanted::preactivation;
         make_rows(n, [&](Size tile, T* rows, Index r0, Index r1, int member) {
@@ -173,12 +202,12 @@ void Pass<T>::nodes(Quantity quantity, T* out) {
         }, s.row, n, out, n);
         return;
     }
-    if (quantity == Quantity::sensitivity) require_start();
-    if (quantity == Quantity::sensitivity && !has_linear_ && by_tile()) {  // the recursion itself passes them by
+    if (quantity == Quantity::sensitivity) run(true, {});
+    if (quantity == Quantity::sensitivity && !has_.sensitivities && by_tile()) {  // the recursion itself passes them by
         make_rows(n, [&](Size tile, T* rows, Index r0, Index r1, int member) {
             fill_sensitivities(tile, rows, r0, r1, member, true);
         }, s.row, n, out, n);
-        has_linear_ = true;
+        has_.sensitivities = true;
         return;
     }
     if (quantity != Quantity::value) require_backward(false);
@@ -208,6 +237,8 @@ void Pass<T>::nodes(Quantity quantity, T* out) {
 
 template <class T>
 void Pass<T>::output(T* out) {
+    const std::lock_guard<std::recursive_mutex> lock(asked_);
+    require_values();
     const Structure& s = sweep_.s;
     for (int tile = 0; tile < sweep_.n_tiles; ++tile)
         sweep_.kernels.scatter_samples(sweep_.y.data() + tile * sweep_.y_stride, sweep_.shape.vectors, s.output_row,
@@ -224,8 +255,10 @@ void Pass<T>::input_gradient(T* out) {
 }
 
 template <class T>
-void Pass<T>::loss_per_sample(T* out) const {
-    if (!sweep_.loss) throw std::invalid_argument("the pass does not start from a loss");
+void Pass<T>::loss_per_sample(T* out) {
+    const std::lock_guard<std::recursive_mutex> lock(asked_);
+    if (!loss_) throw std::invalid_argument("the pass does not start from a loss");
+    run(true, {});
     std::copy_n(sweep_.loss.data(), sweep_.samples, out);
 }
 
@@ -247,14 +280,11 @@ void Pass<T>::weight_gradient(T divisor, T* out) {
 template <class T>
 void Pass<T>::bias_gradient(T divisor, T* out) {
     const std::lock_guard<std::recursive_mutex> lock(asked_);
-    require_backward(false);
+    run(true, {true, true, false, true});
     const Structure& s = sweep_.s;
     Buffer<T> by_row(s.plan.n_nodes);
-    share_out_pieces(sweep_.n_threads, s.plan.n_nodes, 256, [&](Size begin, Size end, int) {
-        sweep_.sum_over_samples(static_cast<Index>(begin), static_cast<Index>(end), by_row.data());
-        for (Size row = begin; row < end; ++row)
-            out[s.node[row]] = s.plan.is_input[row] ? T(0) : by_row[row] / divisor;
-    });
+    sweep_.collect_biases(divisor, by_row.data());
+    for (Index row = 0; row < s.plan.n_nodes; ++row) out[s.node[row]] = by_row[row];
 }
 
 template <class T>
@@ -356,6 +386,7 @@ void Pass<T>::combine_ends(bool derivative, T* out) {
 template <class T>
 void Pass<T>::edge_derivative(T* out) {
     const std::lock_guard<std::recursive_mutex> lock(asked_);
+    require_values();
     combine_ends(true, out);
 }
 

@@ -1,9 +1,12 @@
 // One forward pass, the backward pass that may follow, and every quantity of both, each made when it is asked for.
 //
-// A pass keeps the weights as they were when it began, so that what is asked for later belongs to it.
+// A pass keeps what it was given as it was when it began, so that what is asked for later belongs to it. Nothing is
+// computed before it is asked for: values, loss, sensitivities and gradients then come in one go, each tile of samples
+// all the way on one thread.
 #pragma once
 
 #include <mutex>
+#include <optional>
 
 #include "sweep.hpp"
 
@@ -14,11 +17,11 @@ enum class Quantity { value, preactivation, gate, sensitivity, linear_sensitivit
 template <class T>
 class Pass {
 public:
-    // Runs forward. x: (samples, n_inputs); weight, bias, response in the caller's order.
+    // x: (samples, n_inputs); weight, bias, response in the caller's order.
     Pass(const Structure& s, const T* weight, const T* bias, const T* response, const T* x, Size samples, bool gates,
          int threads);
     // Its samples, once for each of n_targets targets; forward is not run again. `narrow` must not have run backward.
-    Pass(const Pass& narrow, Size n_targets);
+    Pass(Pass& narrow, Size n_targets);
 
     // What backward starts from: ∂J/∂o of a loss of the table, y as (samples, n_outputs) or as class indices; or given
     // sensitivities, (samples, n_seeds), of the rows r with seed_row[r] ≥ 0.
@@ -30,7 +33,7 @@ public:
     void nodes(Quantity quantity, T* out);
     void output(T* out);
     void input_gradient(T* out);
-    void loss_per_sample(T* out) const;
+    void loss_per_sample(T* out);
     void weight_gradient(T divisor, T* out);
     void bias_gradient(T divisor, T* out);
     void response_gradient(T divisor, T* out);
@@ -38,14 +41,15 @@ public:
     void edge_derivative(T* out);
     void weight_gradient_per_sample(T* out);
 
-    bool began_backward() const { return has_linear_; }
+    bool began_backward() const { return has_.sensitivities; }
     Size samples() const { return sweep_.samples; }
     const Structure& structure() const { return sweep_.s; }
 
 private:
     void require_gates() const;
-    void require_start() const;
-    void require_backward(bool gradients);
+    void run(bool loss, const Backward& what);
+    void require_values() { run(false, {}); }
+    void require_backward(bool gradients) { run(true, {true, true, gradients, gradients}); }
     bool by_tile() const { return !sweep_.shape.by_level || sweep_.n_tiles >= 2 * sweep_.n_threads; }
     template <class Fill>
     void make_rows(Index r1, const Fill& fill, const Index* from, Index n, T* out, Size out_row);
@@ -58,8 +62,15 @@ private:
     std::shared_ptr<OwnParameters<T>> parameters_;
     Sweep<T> sweep_;
     int threads_;  // asked for
+    bool gates_;
     std::vector<Index> seed_row_;
-    bool has_linear_ = false, has_gradient_ = false;
+    // what a loss needs when its turn comes; targets wait where the seeds will be
+    std::optional<Loss> loss_;
+    T loss_parameter_ = 0;
+    std::vector<Size> label_;
+    std::vector<T> sample_weight_;
+    bool has_values_ = false, has_loss_ = false;
+    Backward has_{};
     std::recursive_mutex asked_;  // results may be asked for from several threads
 };
 

@@ -65,10 +65,23 @@ Sweep<T>::Sweep(const Structure& structure, const Kernels<T>& table, Size n_samp
 }
 
 template <class T>
-void Sweep<T>::gather(const T* x, Size x_row, const Size* sample, Size tile, Size k0, Size k1) {
+void Sweep<T>::hold(Size n_samples) {
+    samples = n_samples;
+    n_tiles = static_cast<int>((samples + shape.lanes - 1) / shape.lanes);
+}
+
+template <class T>
+void Sweep<T>::read_inputs(Size tile, const T* x, const Size* sample) {
     const Size first = tile * shape.lanes;
-    kernels.gather_samples(x + k0 + (sample ? 0 : first * x_row), x_row, sample ? sample + first : nullptr, valid(tile),
-                           s.input_row + k0, static_cast<Index>(k1 - k0), y.data() + tile * y_stride, shape.vectors);
+    kernels.gather_samples(sample ? x : x + first * s.n_inputs, s.n_inputs, sample ? sample + first : nullptr, valid(tile),
+                           s.input_row, s.n_inputs, y.data() + tile * y_stride, shape.vectors);
+}
+
+template <class T>
+void Sweep<T>::read_seeds(Size tile, const T* from, const Size* sample) {
+    const Size first = tile * shape.lanes;
+    kernels.gather_samples(sample ? from : from + first * n_seeds, n_seeds, sample ? sample + first : nullptr,
+                           valid(tile), every_seed_.data(), n_seeds, seed.data() + tile * seed_stride(), shape.vectors);
 }
 
 template <class T>
@@ -119,28 +132,34 @@ void Sweep<T>::forward_levels(const Parameters<T>& p, bool gates) {
 // ---- backward ----
 
 template <class T>
-void Sweep<T>::backward(const Parameters<T>& p, Backward what) {
+void Sweep<T>::backward_tile(const Parameters<T>& p, Backward what, Size tile, int member) {
     const PlanView& plan = s.plan;
-    if (!shape.by_level) {
-        each_tile([&](Size tile, int member) {
-            const Size group = tile % shape.n_groups;
-            const bool add = tile >= shape.n_groups;  // the group's first tile sets its sums
-            T* to = what.gradients ? gradient.data() + group * n_slots() : nullptr;
-            T* linear = d.data() + tile * d_stride;
-            const T* value = y.data() + tile * y_stride;
-            kernels.backward(plan, p, value, linear, nullptr, 0, 0, 0, 1, shape.vectors, seed.data() + tile * seed_stride(),
-                             0, seed_row, 0, plan.n_nodes, what, to, add, scratch(member));
-            for (Index b = 0; what.gradients && b < plan.n_blocks; ++b)
-                kernels.block_gradient(plan.blocks[b], value, linear, 0, 0, 1, shape.vectors, 0, plan.blocks[b].n_tails,
-                                       to + plan.n_arcs, add, scratch(member));
-        });
-        return;
-    }
+    const Size group = tile % shape.n_groups;
+    const bool add = tile >= shape.n_groups;  // the group's first tile sets its sums
+    T* to = what.gradients ? gradient.data() + group * n_slots() : nullptr;
+    T* linear = d.data() + tile * d_stride;
+    const T* value = y.data() + tile * y_stride;
+    if (what.sensitivities || what.gradients)
+        kernels.backward(plan, p, value, linear, nullptr, 0, 0, 0, 1, shape.vectors, seed.data() + tile * seed_stride(),
+                         0, seed_row, 0, plan.n_nodes, what, to, add, scratch(member));
+    for (Index b = 0; what.gradients && b < plan.n_blocks; ++b)
+        kernels.block_gradient(plan.blocks[b], value, linear, 0, 0, 1, shape.vectors, 0, plan.blocks[b].n_tails,
+                               to + plan.n_arcs, add, scratch(member));
+    if (what.biases)
+        kernels.sum_lanes(linear, shape.vectors, 0, plan.n_nodes, bias.data() + group * plan.n_nodes, add);
+}
+
+template <class T>
+void Sweep<T>::backward_levels(const Parameters<T>& p, Backward what) {
+    const PlanView& plan = s.plan;
     for (Index level = s.n_levels; level-- > 0;)
         share_out_level(level, s.out_work, [&](Index first, Index last, int member) {
-            kernels.backward(plan, p, y.data(), d.data(), nullptr, y_stride, d_stride, 0, n_tiles, shape.vectors,
-                             seed.data(), seed_stride(), seed_row, first, last, what, gradient.data(), false,
-                             scratch(member));
+            if (what.sensitivities || what.gradients)
+                kernels.backward(plan, p, y.data(), d.data(), nullptr, y_stride, d_stride, 0, n_tiles, shape.vectors,
+                                 seed.data(), seed_stride(), seed_row, first, last, what, gradient.data(), false,
+                                 scratch(member));
+            for (int tile = 0; what.biases && tile < n_tiles; ++tile)
+                kernels.sum_lanes(d.data() + tile * d_stride, shape.vectors, first, last, bias.data(), tile > 0);
         });
     const Size columns = 2 * kernels.width;
     for (Index b = 0; what.gradients && b < plan.n_blocks; ++b) {
@@ -172,14 +191,7 @@ void Sweep<T>::expect_loss() {
 }
 
 template <class T>
-void Sweep<T>::gather_seeds(Size tile, const T* from, const Size* sample) {
-    const Size first = tile * shape.lanes;
-    kernels.gather_samples(sample ? from : from + first * n_seeds, n_seeds, sample ? sample + first : nullptr,
-                           valid(tile), every_seed_.data(), n_seeds, seed.data() + tile * seed_stride(), shape.vectors);
-}
-
-template <class T>
-void Sweep<T>::loss_of_tile(Size tile, Loss code, T parameter, const T* target, const Size* sample, const Size* label,
+void Sweep<T>::loss_of_tile(Size tile, Loss code, T parameter, const Size* sample, const Size* label,
                             const T* sample_weight) {
     const Size first = tile * shape.lanes;
     const int count = valid(tile);
@@ -190,13 +202,22 @@ void Sweep<T>::loss_of_tile(Size tile, Loss code, T parameter, const T* target, 
         if (sample_weight) weights[l] = sample_weight[from];
         if (code == Loss::cross_entropy) labels[l] = static_cast<Index>(label[from]);
     }
-    if (code != Loss::cross_entropy) gather_seeds(tile, target, sample);
     kernels.loss(code, parameter, y.data() + tile * y_stride, s.output_row, s.n_outputs, labels,
                  sample_weight ? weights : nullptr, shape.vectors, count, seed.data() + tile * seed_stride(),
                  loss.data() + first);
 }
 
 // ---- gradients ----
+
+template <class T>
+void Sweep<T>::expect_gradients() {
+    if (!gradient) gradient = Buffer<T>(times(shape.n_groups, static_cast<std::size_t>(n_slots())));
+}
+
+template <class T>
+void Sweep<T>::expect_biases() {
+    if (!bias) bias = Buffer<T>(times(shape.n_groups, s.plan.n_nodes));
+}
 
 template <class T>
 void Sweep<T>::collect_weights(const OwnParameters<T>& own, T divisor, T* out) const {
@@ -240,9 +261,9 @@ void Sweep<T>::collect_weights(const OwnParameters<T>& own, T divisor, T* out) c
 }
 
 template <class T>
-void Sweep<T>::sum_over_samples(Index r0, Index r1, T* by_row) const {
-    for (int tile = 0; tile < n_tiles && r0 < r1; ++tile)
-        kernels.sum_lanes(d.data() + tile * d_stride, shape.vectors, r0, r1, by_row, tile > 0);
+void Sweep<T>::collect_biases(T divisor, T* by_row) const {
+    kernels.sum_groups(bias.data(), s.plan.n_nodes, used_groups(), s.plan.n_nodes, divisor, by_row);
+    for (Index k = 0; k < s.n_inputs; ++k) by_row[s.input_row[k]] = T(0);
 }
 
 template class Sweep<float>;

@@ -27,12 +27,19 @@ class Sweep {
 public:
     Sweep(const Structure& structure, const Kernels<T>& kernels, Size samples, bool with_gates, int threads);
 
-    // x[sample[k]], or x[k] if sample is null, k < samples, to the rows of inputs; forward; and, on each tile when it
-    // is done, then(tile, member).
-    template <class Then>
-    void forward(const Parameters<T>& p, const T* x, Size x_row, const Size* sample, Size n_samples, bool gates,
-                 const Then& then);
-    void backward(const Parameters<T>& p, Backward what);
+    // How many samples the next run is of; at most as many as it was made for.
+    void hold(Size n_samples);
+    // Forward, if `values` are wanted (and gates, if they are); backward, if `what` is not null. Each tile is one
+    // thread's from before(tile, member), where its inputs may be read, to between(tile, member), when it has its values
+    // and not yet its sensitivities; or, level by level, each of the four is done to all tiles before the next.
+    template <class Before, class Between>
+    void run(const Parameters<T>& p, bool values, bool gates, const Backward* what, const Before& before,
+             const Between& between);
+
+    // To one tile's inputs from x (samples, n_inputs), to its seeds from sensitivities or targets (samples, n_seeds):
+    // sample k of all is sample[k] of the array, or k if that is null.
+    void read_inputs(Size tile, const T* x, const Size* sample);
+    void read_seeds(Size tile, const T* from, const Size* sample);
 
     // Each tile: each(tile, member).
     template <class Each>
@@ -48,17 +55,16 @@ public:
     // Room for `count` seeds a sample, at the rows where seed_row, which must last, numbers them; and for losses.
     void expect_seeds(Index count, const Index* seed_row);
     void expect_loss();
-    // (samples, n_seeds) sensitivities, or targets, of one tile to its seeds; sample k of all is sample[k] of the
-    // array, or k if that is null.
-    void gather_seeds(Size tile, const T* from, const Size* sample);
-    // One tile's targets (real y, n_outputs a sample, or class labels) to seeds and losses; samples as above.
-    void loss_of_tile(Size tile, Loss loss, T parameter, const T* y, const Size* sample, const Size* label,
-                      const T* sample_weight);
+    // One tile's targets, which are in its seeds (or class labels), to seeds and losses; samples as above.
+    void loss_of_tile(Size tile, Loss loss, T parameter, const Size* sample, const Size* label, const T* sample_weight);
 
+    // Room for the gradients that a run of Backward::gradients or Backward::biases leaves.
+    void expect_gradients();
+    void expect_biases();
     // The groups' gradients together, in the caller's order, divided by `divisor`.
     void collect_weights(const OwnParameters<T>& own, T divisor, T* out) const;
-    // Σ S(j⁻,t) over samples, of rows r0 .. r1 - 1.
-    void sum_over_samples(Index r0, Index r1, T* by_row) const;
+    // The groups' Σ S(j⁻,t) over samples together, by row; 0 for inputs.
+    void collect_biases(T divisor, T* by_row) const;
 
     Structure s;
     const Kernels<T>& kernels;
@@ -72,6 +78,7 @@ public:
     const Index* seed_row = nullptr;  // (n_nodes) number of each row's seed, -1 if it has none
     Index n_seeds = 0;
     Buffer<T> gradient;  // (n_groups, n_slots): arcs by tail, then the blocks
+    Buffer<T> bias;      // (n_groups, n_nodes)
 
     Size seed_stride() const { return static_cast<Size>(n_seeds) * shape.lanes; }
     Size n_slots() const { return s.plan.n_arcs + s.plan.n_block_arcs; }
@@ -80,9 +87,10 @@ public:
     T* scratch(int member) { return scratch_.data() + member * scratch_each_; }
 
 private:
-    void gather(const T* x, Size x_row, const Size* sample, Size tile, Size k0, Size k1);
     void forward_tile(const Parameters<T>& p, Size tile, bool gates, int member);
     void forward_levels(const Parameters<T>& p, bool gates);
+    void backward_tile(const Parameters<T>& p, Backward what, Size tile, int member);
+    void backward_levels(const Parameters<T>& p, Backward what);
     void clear_padding(Size tile);
     template <class Rows>
     void share_out_level(Index level, const Size* work, const Rows& rows);
@@ -93,24 +101,22 @@ private:
 };
 
 template <class T>
-template <class Then>
-void Sweep<T>::forward(const Parameters<T>& p, const T* x, Size x_row, const Size* sample, Size n_samples, bool gates,
-                       const Then& then) {
-    samples = n_samples;
-    n_tiles = static_cast<int>((samples + shape.lanes - 1) / shape.lanes);
+template <class Before, class Between>
+void Sweep<T>::run(const Parameters<T>& p, bool values, bool gates, const Backward* what, const Before& before,
+                   const Between& between) {
     if (!shape.by_level) {
         each_tile([&](Size tile, int member) {
-            gather(x, x_row, sample, tile, 0, s.n_inputs);
-            forward_tile(p, tile, gates, member);
-            then(tile, member);
+            before(tile, member);
+            if (values) forward_tile(p, tile, gates, member);
+            between(tile, member);
+            if (what) backward_tile(p, *what, tile, member);
         });
         return;
     }
-    share_out_pieces(n_threads, s.n_inputs, 64, [&](Size k0, Size k1, int) {
-        for (Size tile = 0; tile < n_tiles; ++tile) gather(x, x_row, sample, tile, k0, k1);
-    });
-    forward_levels(p, gates);
-    each_tile(then);
+    each_tile(before);
+    if (values) forward_levels(p, gates);
+    each_tile(between);
+    if (what) backward_levels(p, *what);
 }
 
 }  // namespace edgewise

@@ -13,7 +13,8 @@ Trainer<T>::Trainer(const Structure& s, const T* weight, const T* bias, const T*
       loss_parameter_(loss_parameter), batch_size_(batch_size) {
     const PlanView& plan = s.plan;
     const Size slots = sweep_.n_slots();
-    sweep_.gradient = Buffer<T>(times(sweep_.shape.n_groups, slots));
+    sweep_.expect_gradients();
+    sweep_.expect_biases();
     sweep_.expect_loss();
 
     const OwnParameters<T> given = make_parameters(s, bias, response);
@@ -104,13 +105,9 @@ bool Trainer<T>::sum_gradient() {
         for (Size slot = 0; slot < slots; ++slot) gradient_[slot_parameter_[slot]] += to[slot];
     }
     T* bias = gradient_.data() + n_weights_;
-    share_out_pieces(n_threads, plan.n_nodes, 256, [&](Size begin, Size end, int) {
-        sweep_.sum_over_samples(static_cast<Index>(begin), static_cast<Index>(end), bias);
-        for (Size row = begin; row < end; ++row) {
-            if (plan.is_input[row]) bias[row] = T(0);
-            if (!(bias[row] * T(0) == T(0))) finite = false;
-        }
-    });
+    sweep_.collect_biases(T(1), bias);
+    for (Index row = 0; row < plan.n_nodes; ++row)
+        if (!(bias[row] * T(0) == T(0))) finite = false;
     return finite;
 }
 
@@ -161,23 +158,31 @@ Size Trainer<T>::run(const TrainingData<T>& data, Size first, Size n_steps, doub
     for (Size step = 0; place < data.n && step < n_steps && (step == 0 || passed() < seconds); ++step) {
         const Size count = std::min(batch_size_, data.n - place);
         const Size* sample = data.order + place;
-        sweep_.forward(view_, data.x, s.n_inputs, sample, count, true, [&](Size tile, int) {
-            sweep_.loss_of_tile(tile, loss_, loss_parameter_, data.y, sample, data.label, data.sample_weight);
-            const Size at = place + tile * lanes;
-            std::copy_n(sweep_.loss.data() + tile * lanes, sweep_.valid(tile), data.loss + at);
-            sweep_.kernels.scatter_samples(sweep_.y.data() + tile * sweep_.y_stride, sweep_.shape.vectors, s.output_row,
-                                           s.n_outputs, 0, sweep_.valid(tile), data.output + at * s.n_outputs,
-                                           s.n_outputs);
-        });
         double weight = static_cast<double>(count);
         if (data.sample_weight) {
             weight = 0;
             for (Size k = 0; k < count; ++k) weight += data.sample_weight[sample[k]];
         }
-        if (weight > 0) {  // samples of weight 0 alone teach nothing
+        const bool teaches = weight > 0;  // samples of weight 0 alone teach nothing
+        const Backward all{true, true, true, true};
+        sweep_.hold(count);
+        sweep_.run(
+            view_, true, true, teaches ? &all : nullptr,
+            [&](Size tile, int) {
+                sweep_.read_inputs(tile, data.x, sample);
+                if (data.y) sweep_.read_seeds(tile, data.y, sample);
+            },
+            [&](Size tile, int) {
+                sweep_.loss_of_tile(tile, loss_, loss_parameter_, sample, data.label, data.sample_weight);
+                const Size at = place + tile * lanes;
+                std::copy_n(sweep_.loss.data() + tile * lanes, sweep_.valid(tile), data.loss + at);
+                sweep_.kernels.scatter_samples(sweep_.y.data() + tile * sweep_.y_stride, sweep_.shape.vectors,
+                                               s.output_row, s.n_outputs, 0, sweep_.valid(tile),
+                                               data.output + at * s.n_outputs, s.n_outputs);
+            });
+        if (teaches) {
             T nothing = 0;
             for (Size k = 0; k < count; ++k) nothing += data.loss[place + k] * T(0);
-            sweep_.backward(view_, Backward{true, true, true});
             if (!sum_gradient() || !(nothing == T(0))) {
                 diverged_ = true;
                 return place;

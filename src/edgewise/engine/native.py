@@ -139,8 +139,6 @@ class NativePass:
             objective.y if labels else None,
             objective.sample_weight,
         )
-        self._loss = self._empty(self._n_samples)
-        self._pass.loss_per_sample(self._loss)
 
     def _start_from_nodes(self, started: _core.Pass32, nodes: IntArray) -> None:
         """S(t,t) = 1: samples of the first target, then those of the next."""
@@ -170,6 +168,9 @@ class NativePass:
         return alone
 
     def loss_per_sample(self) -> FloatArray | None:
+        if self._loss is None and isinstance(self._objective, LossTarget):
+            self._loss = self._empty(self._n_samples)
+            self._pass.loss_per_sample(self._loss)
         return self._loss
 
     def weight_sum(self) -> float:
