@@ -144,8 +144,12 @@ struct BoundStructure {
     edgewise::Description given;
     std::vector<nb::object> kept;
     std::unique_ptr<edgewise::OwnStructure> own;
+    mutable edgewise::LastParameters<float> last32;
+    mutable edgewise::LastParameters<double> last64;
 
     const edgewise::Structure& view() const { return own->view(); }
+    edgewise::LastParameters<float>& last(float) const { return last32; }
+    edgewise::LastParameters<double>& last(double) const { return last64; }
 };
 
 template <class A>
@@ -304,9 +308,10 @@ void bind_numbers(nb::module_& module, const char* pass_name, const char* traine
                  new (self) Pass{nullptr, x.shape(0), static_cast<std::size_t>(s.plan.n_nodes),
                                  static_cast<std::size_t>(s.n_edges)};
                  nb::gil_scoped_release release;
-                 self->own = std::make_unique<edgewise::Pass<T>>(s, weight.data(), bias.data(), response.data(),
-                                                                 x.data(), static_cast<Size>(x.shape(0)), gates,
-                                                                 team_size(threads));
+                 const int team = team_size(threads);
+                 self->own = std::make_unique<edgewise::Pass<T>>(
+                     s, structure.last(T()).of(s, weight.data(), bias.data(), response.data(), team), x.data(),
+                     static_cast<Size>(x.shape(0)), gates, team);
              },
              nb::keep_alive<1, 2>(), nb::arg("structure"), nb::arg("weight").noconvert(), nb::arg("bias").noconvert(),
              nb::arg("response").noconvert(), nb::arg("x").noconvert(), nb::arg("gates"), nb::arg("threads"))

@@ -34,6 +34,9 @@ enum class Activation : std::uint8_t {
 };
 constexpr int N_ACTIVATIONS = 24;
 
+// Whether Φ′(s) can be read off Φ(s), so that no gate is kept.
+constexpr bool gate_from_value(Activation a) { return a == Activation::relu || a == Activation::identity; }
+
 enum class Aggregation : std::uint8_t { sum, product, max, min, mean, maxabs, median };
 constexpr int N_AGGREGATIONS = 7;
 

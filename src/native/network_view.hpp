@@ -89,7 +89,7 @@ struct OptimizerStep {
 // What a forward visit of a row leaves behind, and where.
 enum class Wanted : std::uint8_t {
     value,           // y
-    value_and_gate,  // y, and Φ′(s) in `out`
+    value_and_gate,  // y, and Φ′(s) in `out` unless it can be read off y
     preactivation,   // s in `out`; y is there already and stays, here and below
     gate,            // Φ′(s) in `out`
     aggregate,       // agg in `out`
@@ -98,7 +98,7 @@ enum class Wanted : std::uint8_t {
 // What a backward visit of a row does.
 struct Backward {
     bool sensitivities;  // S(i,t), of inputs only where there is an `out` to write it to
-    bool gated;          // S(i⁻,t), in the gate's place; not of inputs
+    bool gated;          // S(i⁻,t), in the gate's place if there is one; not of inputs
     bool gradients;      // of the weights of the row's out-arcs that lie in no block
     bool biases;         // Σ S(i⁻,t) over samples
 };

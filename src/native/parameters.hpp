@@ -1,6 +1,9 @@
 // Parameters as the passes read them: by row, by head, by tail and by block, from the caller's order.
 #pragma once
 
+#include <memory>
+#include <mutex>
+
 #include "memory.hpp"
 #include "structure.hpp"
 
@@ -8,23 +11,40 @@ namespace edgewise {
 
 constexpr Size PIECE = 8192;  // weights, gradients or parameters that are worth sharing out
 
+// Bias and factor by row; whether every factor is 1.
 template <class T>
-struct OwnParameters {
-    Buffer<T> bias, factor, in_weight, out_weight, block_weight, scaled_blocks;
+bool lay_out_rows(const Structure& s, const T* bias, const T* response, T* row_bias, T* factor);
+
+template <class T>
+class OwnParameters {
+public:
+    OwnParameters(const Structure& s, const T* weight, const T* bias, const T* response, int n_threads);
+
+    // Whether they were made of these, to the bit.
+    bool are(const Structure& s, const T* weight, const T* bias, const T* response, int n_threads) const;
+    const Parameters<T>& view() const { return view_; }
+
+    Buffer<T> bias, factor;
     bool plain;  // every factor is 1
 
-    Parameters<T> view() const {
-        return {bias.data(), factor.data(), in_weight.data(), out_weight.data(), block_weight.data(),
-                plain ? block_weight.data() : scaled_blocks.data()};
-    }
+private:
+    void lay_out_weights(const Structure& s, int n_threads);
+
+    Parameters<T> view_{};
+    Buffer<T> given_weight_, given_bias_, given_response_;               // in the caller's order
+    Buffer<T> in_weight_, out_weight_, block_weight_, block_passed_;  // empty where what was given serves
 };
 
-// Room for parameters, with bias and factor by row.
+// A structure's parameters as last used, kept so that passes with the same numbers share them.
 template <class T>
-OwnParameters<T> make_parameters(const Structure& s, const T* bias, const T* response);
+class LastParameters {
+public:
+    std::shared_ptr<const OwnParameters<T>> of(const Structure& s, const T* weight, const T* bias, const T* response,
+                                               int n_threads);
 
-// Weights in the caller's order, laid out for both passes.
-template <class T>
-void lay_out_weights(const Structure& s, const T* weight, OwnParameters<T>& own, int n_threads);
+private:
+    std::mutex mutex_;
+    std::shared_ptr<const OwnParameters<T>> last_;
+};
 
 }  // namespace edgewise

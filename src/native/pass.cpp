@@ -13,11 +13,10 @@ constexpr Size FEW_NUMBERS = Size(1) << 15;  // that are read sooner than anothe
 }  // namespace
 
 template <class T>
-Pass<T>::Pass(const Structure& s, const T* weight, const T* bias, const T* response, const T* x, Size samples,
+Pass<T>::Pass(const Structure& s, std::shared_ptr<const OwnParameters<T>> parameters, const T* x, Size samples,
               bool gates, int threads)
-    : parameters_(std::make_shared<OwnParameters<T>>(make_parameters(s, bias, response))),
+    : parameters_(std::move(parameters)),
       sweep_(s, kernels<T>(), samples, gates, threads), threads_(threads), gates_(gates) {
-    lay_out_weights(s, weight, *parameters_, sweep_.n_threads);
     const auto read = [&](Size tile, int) { sweep_.read_inputs(tile, x, nullptr); };
     if (samples * s.n_inputs < FEW_NUMBERS)
         for (Size tile = 0; tile < sweep_.n_tiles; ++tile) read(tile, 0);
@@ -39,7 +38,8 @@ Pass<T>::Pass(Pass& narrow, Size n_targets)
     const Sweep<T>& from = narrow.sweep_;
     const PlanView& plan = from.s.plan;
     const int lanes = sweep_.shape.lanes, from_lanes = from.shape.lanes, width = sweep_.kernels.width;
-    const auto copy = [&](T* to, Size to_stride, const T* source, Size from_stride, Size n_rows, Size tile) {
+    const Size n_rows = plan.n_nodes;
+    const auto copy = [&](T* to, Size to_stride, const T* source, Size from_stride, Size tile, const auto& kept) {
         for (int first = 0; first < lanes; first += width) {
             const Size sample = tile * lanes + first;
             T* target = to + tile * to_stride + first;
@@ -47,19 +47,22 @@ Pass<T>::Pass(Pass& narrow, Size n_targets)
             if (sample + width <= sweep_.samples && wanted % width == 0 && wanted + width <= from.samples) {
                 const T* piece = source + wanted / from_lanes * from_stride + wanted % from_lanes;
                 for (Size row = 0; row < n_rows; ++row)
-                    std::copy_n(piece + row * from_lanes, width, target + row * lanes);
+                    if (kept(row)) std::copy_n(piece + row * from_lanes, width, target + row * lanes);
                 continue;
             }
             for (int l = 0; l < width; ++l) {
                 const Size own = std::min(sample + l, sweep_.samples - 1) % from.samples;
                 const T* piece = source + own / from_lanes * from_stride + own % from_lanes;
-                for (Size row = 0; row < n_rows; ++row) target[row * lanes + l] = piece[row * from_lanes];
+                for (Size row = 0; row < n_rows; ++row)
+                    if (kept(row)) target[row * lanes + l] = piece[row * from_lanes];
             }
         }
     };
     sweep_.each_tile([&](Size tile, int) {
-        copy(sweep_.y.data(), sweep_.y_stride, from.y.data(), from.y_stride, plan.n_nodes, tile);
-        copy(sweep_.d.data(), sweep_.d_stride, from.d.data(), from.d_stride, plan.n_nodes, tile);
+        copy(sweep_.y.data(), sweep_.y_stride, from.y.data(), from.y_stride, tile, [](Size) { return true; });
+        copy(sweep_.d.data(), sweep_.d_stride, from.d.data(), from.d_stride, tile, [&](Size row) {
+            return !gate_from_value(static_cast<Activation>(plan.activation[row])) && !plan.is_input[row];
+        });
     });
 }
 
@@ -319,7 +322,7 @@ void Pass<T>::combine_ends(bool derivative, T* out) {
     for (Index a = 0; a < plan.n_arcs; ++a) {
         tail[s.in_edge[a]] = plan.in_tail[a];
         head[s.out_edge[a]] = plan.out_row[a];
-        if (scale) scale[s.in_edge[a]] = derivative ? parameters_->in_weight[a] : T(1);
+        if (scale) scale[s.in_edge[a]] = derivative ? view().in_weight[a] : T(1);
     }
     for (Index a = 0; scale && a < plan.n_arcs; ++a)
         if (plan.out_row[a] < plan.n_nodes) scale[s.out_edge[a]] *= parameters_->factor[plan.out_row[a]];
@@ -337,7 +340,7 @@ void Pass<T>::combine_ends(bool derivative, T* out) {
             tail[edge] = block.tail + static_cast<Index>(k % block.n_tails);
             if (scale)
                 scale[edge] = parameters_->factor[head[edge]] *
-                              (derivative ? parameters_->block_weight[block.slot + k] : T(1));
+                              (derivative ? view().block_weight[block.slot + k] : T(1));
         }
     }
     std::sort(whole.begin(), whole.end(), [](const Block* a, const Block* b) { return a->first_edge < b->first_edge; });

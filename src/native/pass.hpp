@@ -17,8 +17,8 @@ enum class Quantity { value, preactivation, gate, sensitivity, linear_sensitivit
 template <class T>
 class Pass {
 public:
-    // x: (samples, n_inputs); weight, bias, response in the caller's order.
-    Pass(const Structure& s, const T* weight, const T* bias, const T* response, const T* x, Size samples, bool gates,
+    // x: (samples, n_inputs).
+    Pass(const Structure& s, std::shared_ptr<const OwnParameters<T>> parameters, const T* x, Size samples, bool gates,
          int threads);
     // Its samples, once for each of n_targets targets; forward is not run again. `narrow` must not have run backward.
     Pass(Pass& narrow, Size n_targets);
@@ -57,9 +57,9 @@ private:
     void fill_sensitivities(Size tile, T* temporary, Index r0, Index r1, int member, bool gated = false);
     void inputs_as_sensitivities(T* out, const Index* from, Index n, Size out_row);
     void combine_ends(bool derivative, T* out);
-    const Parameters<T> view() const { return parameters_->view(); }
+    const Parameters<T>& view() const { return parameters_->view(); }
 
-    std::shared_ptr<OwnParameters<T>> parameters_;
+    std::shared_ptr<const OwnParameters<T>> parameters_;
     Sweep<T> sweep_;
     int threads_;  // asked for
     bool gates_;

@@ -39,7 +39,8 @@ EDGEWISE_INLINE void finish_row(const PlanView& plan, const Parameters<T>& p, In
     const Vector<T> bias = splat<Vector<T>>(p.bias[row]), factor = splat<Vector<T>>(p.factor[row]);
     for (int v = 0; v < vectors; ++v) store(s + v * W, bias + factor * load(sum + v * W));
     if (wanted == Wanted::value) activate_row(activation, s, s, static_cast<T*>(nullptr), vectors);
-    if (wanted == Wanted::value_and_gate) activate_row(activation, s, s, out, vectors);
+    if (wanted == Wanted::value_and_gate)
+        activate_row(activation, s, s, gate_from_value(activation) ? nullptr : out, vectors);
     if (wanted == Wanted::gate) activate_row(activation, s, s, out, vectors);  // the gate is what stays in `out`
 }
 
@@ -104,7 +105,6 @@ void forward_arcs(const PlanView& plan, const Parameters<T>& p, T* y, T* out, In
                     else
                         rows::Identity::row(s, value, gate);
                     store(target + v * W, value);
-                    if (wanted == Wanted::value_and_gate) store(out + row * L + v * W, gate);
                 }
                 continue;
             }
@@ -205,9 +205,17 @@ void backward_arcs(const PlanView& plan, const Parameters<T>& p, const T* y, T* 
             for (int v = 0; v < V; ++v) store(out + row * L + v * W, s[v]);
         if (!what.gated || plan.is_input[row]) continue;
         T* own = d + row * L;
-        for (int v = 0; v < V; ++v) {  // exactly zero passes nothing, even through an infinite gate
-            const Vector<T> gated = s[v] * load(own + v * W);
-            store(own + v * W, s[v] == Vector<T>{} ? Vector<T>{} : gated);
+        const auto activation = static_cast<Activation>(plan.activation[row]);
+        for (int v = 0; v < V; ++v) {
+            if (activation == Activation::identity) {
+                store(own + v * W, s[v]);
+            } else if (activation == Activation::relu) {
+                const auto open = load(y + row * L + v * W) > Vector<T>{};
+                store(own + v * W, s[v] * (open ? splat<Vector<T>>(1) : Vector<T>{}));
+            } else {  // exactly zero passes nothing, even through an infinite gate
+                const Vector<T> gated = s[v] * load(own + v * W);
+                store(own + v * W, s[v] == Vector<T>{} ? Vector<T>{} : gated);
+            }
         }
         if (plan.extra[row] >= 0) share_out_row(plan, p, row, y, own, d, V, scratch);
     }

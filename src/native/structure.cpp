@@ -82,6 +82,7 @@ OwnStructure::OwnStructure(const Description& given) {
     plan.n_segments = static_cast<Index>(segment_start_.size()) - 1;
     view_.in_edge = in_start_.empty() ? given.in_edge : in_edge_.data();
     view_.first_in_edge = first_of_run(view_.in_edge, plan.n_arcs);
+    view_.first_block_edge = first_of_run(block_edge_.data(), plan.n_block_arcs);
     view_.out_edge = out_start_.empty() ? given.out_edge : out_edge_.data();
     if (plan.n_arcs) out_place_.assign(view_.n_edges, -1);
     for (Index a = 0; a < plan.n_arcs; ++a) out_place_[view_.out_edge[a]] = a;

@@ -16,6 +16,7 @@ struct Structure {
     const Index* level_start;  // (n_levels + 1)
     const Index* in_edge;      // (n_arcs) the caller's edge of each arc by head
     Index first_in_edge;       // these are first_in_edge, first_in_edge + 1, ... if it is not negative
+    Index first_block_edge;    // and so for block_edge
     const Index* out_edge;     // (n_arcs) and by tail
     const Index* out_place;    // (n_edges) the place of each edge in out_edge, -1 in blocks; null if all are in blocks
     const Index* block_edge;   // (n_block_arcs) and in the blocks

@@ -13,7 +13,7 @@ namespace edgewise {
 namespace {
 
 constexpr int MOST_MEMBERS = 64;
-constexpr int SPINS = 1000;  // some tens of microseconds, before a waiting thread goes to sleep
+constexpr int SPINS = 4000;  // some hundred microseconds, before a waiting thread goes to sleep
 
 void pause() {
 #if defined(__x86_64__)

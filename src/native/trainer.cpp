@@ -17,8 +17,6 @@ Trainer<T>::Trainer(const Structure& s, const T* weight, const T* bias, const T*
     sweep_.expect_biases();
     sweep_.expect_loss();
 
-    const OwnParameters<T> given = make_parameters(s, bias, response);
-    plain_ = given.plain;
     n_weights_ = s.tie ? s.n_parameters : slots;
     const Size n = n_weights_ + plan.n_nodes;
     parameter_ = Buffer<T>(n);
@@ -32,17 +30,16 @@ Trainer<T>::Trainer(const Structure& s, const T* weight, const T* bias, const T*
         if (s.tie) slot_parameter_[slot] = s.tie[s.edge_of(slot)];
         parameter_[s.tie ? slot_parameter_[slot] : slot] = weight[s.edge_of(slot)];
     }
-    std::copy_n(given.bias.data(), plan.n_nodes, parameter_.data() + n_weights_);
     in_parameter_.resize(plan.n_arcs);
     const Index* parameter_of_edge = s.tie ? s.tie : s.out_place;
     for (Index a = 0; a < plan.n_arcs; ++a) in_parameter_[a] = parameter_of_edge[s.in_edge[a]];
+    factor_ = Buffer<T>(plan.n_nodes);
+    plain_ = lay_out_rows(s, bias, response, parameter_.data() + n_weights_, factor_.data());
     const bool apart = s.tie || !plain_;
     in_weight_ = Buffer<T>(plan.n_arcs);
     if (apart) out_weight_ = Buffer<T>(plan.n_arcs);
     if (s.tie) block_weight_ = Buffer<T>(plan.n_block_arcs);
     if (!plain_) block_passed_ = Buffer<T>(plan.n_block_arcs);
-    factor_ = Buffer<T>(plan.n_nodes);
-    std::copy_n(given.factor.data(), plan.n_nodes, factor_.data());
     view_.bias = parameter_.data() + n_weights_;
     view_.factor = factor_.data();
     view_.in_weight = in_weight_.data();
