@@ -116,35 +116,38 @@ void forward_arcs(const PlanView& plan, const Parameters<T>& p, T* y, T* out, In
 
 // ---- backward: S(i,t) = Σ w_ij S(j⁻,t),  S(i⁻,t) = S(i,t) Φ′(s_i),  ∂y(t)/∂w_ij = Σ over samples S(j⁻,t) y(i) ----
 
-// Where weight gradients go: slot a of `to` for arc a, in descending order, whole registers at a time.
+// Products on their way to the gradients of arcs begin .. end - 1, which come in descending order: kept in a window of
+// whole registers until all of it is there, then summed together, many for little more than the cost of one.
 template <class T>
-struct GradientStream {
-    static constexpr int W = WIDTH<T>;
+struct GradientWindow {
+    static constexpr Index W = WIDTH<T>, SIZE = 4 * W;
     T* to;
-    bool add;    // to what is there, rather than instead of it
-    Index next;  // the slot after the last one that waits
-    int waiting;
-    Vector<T> products[W];
+    bool add;   // to what is there, rather than instead of it
+    Index end;  // of the arcs that still wait
+    Vector<T> products[SIZE];
 
-    GradientStream(T* slots, bool adding, Index end) : to(slots), add(adding), next(end), waiting(0) {}
+    GradientWindow(T* slots, bool adding, Index last) : to(slots), add(adding), end(last) {}
 
-    EDGEWISE_INLINE void push(Vector<T> product) {
-        products[W - 1 - waiting] = product;
-        if (++waiting == W) {
-            next -= W;
-            const Vector<T> sums = sums_of<T>(products);
-            store_unaligned(to + next, add ? load_unaligned(to + next) + sums : sums);
-            waiting = 0;
-        }
+    // Where the window that holds arc a begins: the product of arc a belongs at a less that.
+    static EDGEWISE_INLINE Index base_of(Index a) { return a & ~(SIZE - 1); }
+    // Arcs from `begin` on are all there.
+    EDGEWISE_INLINE void reached(Index begin) {
+        if (begin == base_of(begin)) empty(begin);
     }
-    EDGEWISE_INLINE void flush() {
-        for (int k = waiting; k < W; ++k) products[W - 1 - k] = Vector<T>{};
-        const Vector<T> sums = sums_of<T>(products);
-        for (int k = 0; k < waiting; ++k) {
-            T& slot = to[--next];
-            slot = add ? slot + sums[W - 1 - k] : sums[W - 1 - k];
+    void empty(Index begin) {
+        for (Index a = begin / W * W; a < end; a += W) {
+            const Vector<T>* found = products + (a - base_of(a));
+            if (a >= begin && a + W <= end) {
+                const Vector<T> sums = sums_of<T>(found);
+                store_unaligned(to + a, add ? load_unaligned(to + a) + sums : sums);
+                continue;
+            }
+            for (Index k = a > begin ? a : begin; k < a + W && k < end; ++k) {
+                const T sum = sum_of<T>(found[k - a]);
+                to[k] = add ? to[k] + sum : sum;
+            }
         }
-        waiting = 0;
+        end = begin;
     }
 };
 
@@ -155,7 +158,7 @@ void backward_arcs(const PlanView& plan, const Parameters<T>& p, const T* y, T* 
                    const Index* seed_row, Index r0, Index r1, Backward what, T* gradient, bool add, T* scratch) {
     constexpr int W = WIDTH<T>;
     constexpr Size L = V * W;
-    GradientStream<T> stream(gradient, add, plan.out_start[r1]);
+    GradientWindow<T> window(gradient, add, plan.out_start[r1]);
     for (Index row = r1 - 1; row >= r0; --row) {
         const bool passing = what.sensitivities && (out || !plan.is_input[row]);
         const Index first = plan.out_start[row], end = plan.out_start[row + 1];
@@ -165,35 +168,44 @@ void backward_arcs(const PlanView& plan, const Parameters<T>& p, const T* y, T* 
         if (passing && what.gradients) {
             Vector<T> even[V], odd[V];
             for (int v = 0; v < V; ++v) even[v] = odd[v] = Vector<T>{};
-            const auto visit = [&](Index a, Vector<T>* sum) __attribute__((always_inline)) {
-                if constexpr (FAR) prefetch_row<T, V>(d + plan.out_row[a > AHEAD ? a - AHEAD : 0] * L);
-                const T* head = d + plan.out_row[a] * L;
-                const Vector<T> weight = splat<Vector<T>>(p.out_weight[a]);
+            const auto visit = [&](Index base, Index k, Vector<T>* sum) __attribute__((always_inline)) {
+                if constexpr (FAR) prefetch_row<T, V>(d + plan.out_row[base + k > AHEAD ? base + k - AHEAD : 0] * L);
+                const T* head = d + (plan.out_row + base)[k] * L;
+                const Vector<T> weight = splat<Vector<T>>((p.out_weight + base)[k]);
                 Vector<T> product = {};
                 for (int v = 0; v < V; ++v) {
                     const Vector<T> linear = in_register(load(head + v * W));
                     sum[v] += weight * linear;
                     product += linear * value[v];
                 }
-                stream.push(product);
+                window.products[k] = product;
             };
-            // the same two sums in the same order as in `pull`
-            Index a = end - 1;
-            if ((end - first) % 2) visit(a--, even);
-            for (; a > first; a -= 2) {
-                visit(a, odd);
-                visit(a - 1, even);
+            for (Index a = end; a > first;) {  // the same two sums in the same order as in `pull`
+                const Index base = window.base_of(a - 1), begin = base > first ? 0 : first - base;
+                Index k = a - base;
+                if ((a - first) % 2) visit(base, --k, even);
+                for (; k - 2 >= begin; k -= 2) {
+                    visit(base, k - 1, odd);
+                    visit(base, k - 2, even);
+                }
+                if (k > begin) visit(base, --k, odd);
+                window.reached(a = base + k);
             }
             for (int v = 0; v < V; ++v) s[v] = even[v] + odd[v];
         } else if (passing) {
             pull<T, V, FAR, false>(d, plan.out_row, p.out_weight, first, end, plan.n_arcs - 1, s);
         } else if (what.gradients) {
-            for (Index a = end - 1; a >= first; --a) {
-                if constexpr (FAR) prefetch_row<T, V>(d + plan.out_row[a > AHEAD ? a - AHEAD : 0] * L);
-                const T* head = d + plan.out_row[a] * L;
-                Vector<T> product = {};
-                for (int v = 0; v < V; ++v) product += load(head + v * W) * value[v];
-                stream.push(product);
+            for (Index a = end; a > first;) {
+                const Index base = window.base_of(a - 1), begin = base > first ? base : first;
+                while (a > begin) {
+                    --a;
+                    if constexpr (FAR) prefetch_row<T, V>(d + plan.out_row[a > AHEAD ? a - AHEAD : 0] * L);
+                    const T* head = d + plan.out_row[a] * L;
+                    Vector<T> product = {};
+                    for (int v = 0; v < V; ++v) product += load(head + v * W) * value[v];
+                    window.products[a - base] = product;
+                }
+                window.reached(begin);
             }
         }
         if (!passing) continue;
@@ -219,7 +231,7 @@ void backward_arcs(const PlanView& plan, const Parameters<T>& p, const T* y, T* 
         }
         if (plan.extra[row] >= 0) share_out_row(plan, p, row, y, own, d, V, scratch);
     }
-    if (what.gradients) stream.flush();
+    if (what.gradients) window.empty(plan.out_start[r0]);
 }
 
 }  // namespace edgewise::EDGEWISE_ISA
