@@ -131,6 +131,7 @@ constexpr Kernels<T> TABLE{
     .sum_groups = sum_groups<T>,
     .sum_of_squares = sum_of_squares<T>,
     .optimizer_step = optimizer_step<T>,
+    .pick = pick<T>,
     .gather_samples = gather_samples<T>,
     .scatter_samples = scatter_samples<T>,
     .clear_padding = clear_padding<T>,

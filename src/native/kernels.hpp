@@ -30,6 +30,7 @@ struct Kernels {
     double (*sum_of_squares)(const T* a, Size n);
     void (*optimizer_step)(const OptimizerStep<T>&, T* p, const T* g, T* first, T* second, Size n);
 
+    void (*pick)(const T* from, const Index* index, Size n, T* to);
     void (*gather_samples)(const T* x, Size x_row, const Size* sample, int valid, const Index* to, Index n, T* y,
                            int vectors);
     void (*scatter_samples)(const T* rows, int vectors, const Index* from, Index n, int first, int count, T* out,

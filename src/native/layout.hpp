@@ -57,6 +57,12 @@ void scatter_samples(const T* rows, int vectors, const Index* from, Index n, int
     }
 }
 
+// to[k] = from[index[k]]
+template <class T>
+void pick(const T* from, const Index* index, Size n, T* to) {
+    for (Size k = 0; k < n; ++k) to[k] = from[index[k]];
+}
+
 // Lanes from `valid` on become 0 in n rows: whatever was computed there must not reach a sum over samples.
 template <class T>
 void clear_padding(T* rows, Size n, int vectors, int valid) {

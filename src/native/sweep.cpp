@@ -233,6 +233,7 @@ void Sweep<T>::collect_weights(const OwnParameters<T>& own, T divisor, T* out) c
         kernels.sum_groups(groups + begin, slots, used, end - begin, divisor, sums.data() + begin);
     });
     share_out_pieces(collectors, plan.n_arcs ? s.n_edges : 0, PIECE, [&](Size begin, Size end, int) {
+        if (own.plain && !plan.n_blocks) return kernels.pick(sums.data(), s.out_place + begin, end - begin, out + begin);
         for (Size e = begin; e < end; ++e) {
             const Index a = s.out_place[e];
             if (a < 0) continue;
