@@ -56,7 +56,7 @@ class Loss:
                 f"y has shape {np.shape(y)}; {self.name} needs {(n_samples, n_outputs)}: one row per sample, "
                 "one number per output"
             )
-        if array.dtype not in (np.float32, np.float64) or not array.flags.c_contiguous:
+        if array.dtype.char not in "fd" or not array.flags.c_contiguous:
             array = np.ascontiguousarray(array, np.float64)
         if not all_finite(array):
             _refuse(~np.isfinite(array), array, "y", "is not a finite number")

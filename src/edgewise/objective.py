@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edgewise.network import Network
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Seed:
     """The sensitivities that are known before the recursion, and the loss they belong to."""
 
@@ -25,7 +25,7 @@ class Seed:
     """(B,), or None when the targets are nodes."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class NodeTargets:
     """y(t) of one or several nodes, each a target of its own: S(t,t) = 1."""
 
@@ -42,7 +42,7 @@ class NodeTargets:
         return Seed(sensitivity, None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LossTarget:
     """J as the output node: sample b's own loss, times its weight."""
 

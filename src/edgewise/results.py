@@ -1,7 +1,7 @@
 """What a pass gives back: every quantity of the theory, made into an array when it is first asked for, once."""
 
-from functools import cached_property
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -33,6 +33,28 @@ class BackwardQuantities(ForwardQuantities, Protocol):
     def bias_gradient_per_sample(self) -> FloatArray: ...  # (T, B, N)
 
 
+Made = TypeVar("Made")
+
+
+class _once(Generic[Made]):
+    """functools.cached_property, which until Python 3.12 takes a lock that costs more than a small network's gradient.
+
+    Two threads that ask first at the same time may both make the array; the engine gives them the same numbers."""
+
+    def __init__(self, make: Callable[[Any], Made]) -> None:
+        self._make = make
+        self.__doc__ = make.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, result: Any, owner: type | None = None) -> Made:
+        if result is None:
+            return self  # type: ignore[return-value]  # of the class, for its documentation
+        made = result.__dict__[self._name] = self._make(result)
+        return made
+
+
 class ForwardPass:
     """The forward pass. One sample in: the batch axis B is left out everywhere."""
 
@@ -44,22 +66,22 @@ class ForwardPass:
         """Drops the batch axis, the one before the last, if there was one sample."""
         return array[..., 0, :] if self._one_sample else array
 
-    @cached_property
+    @_once
     def value(self) -> FloatArray:
         """(B, N) y(j), the post-activation; an input's is the number put in."""
         return self._of_samples(self._forward.value())
 
-    @cached_property
+    @_once
     def preactivation(self) -> FloatArray:
         """(B, N) s(j) = b_j + r_j·agg_j(w_ij·y(i)); an input's is its value."""
         return self._of_samples(self._forward.preactivation())
 
-    @cached_property
+    @_once
     def gate(self) -> FloatArray:
         """(B, N) Φ′(s_j); an input's is 1."""
         return self._of_samples(self._forward.gate())
 
-    @cached_property
+    @_once
     def output(self) -> FloatArray:
         """(B, n_outputs) y of the output nodes, in the order of `Network.outputs`."""
         return self._of_samples(self._forward.output())
@@ -80,13 +102,13 @@ class BackwardPass(ForwardPass):
     def _divisor(self) -> float:
         return self._backward.weight_sum() if self._mean else 1.0
 
-    @cached_property
+    @_once
     def loss_per_sample(self) -> FloatArray | None:
         """(B,) J of each sample, times its weight; None when the target is a node."""
         loss = self._backward.loss_per_sample()
         return loss[0] if loss is not None and self._one_sample else loss
 
-    @cached_property
+    @_once
     def loss(self) -> float | None:
         """J over the batch, its mean or its sum as asked for; None when the target is a node."""
         loss = self._backward.loss_per_sample()
@@ -94,47 +116,47 @@ class BackwardPass(ForwardPass):
             return None
         return float(loss.sum(dtype=np.float64)) / self._divisor()
 
-    @cached_property
+    @_once
     def sensitivity(self) -> FloatArray:
         """([T,] B, N) S(i,t) = ∂y(t)/∂y(i), lecture eq. (2); with a loss, of each sample's own J."""
         return self._of_targets(self._of_samples(self._backward.sensitivity()))
 
-    @cached_property
+    @_once
     def linear_sensitivity(self) -> FloatArray:
         """([T,] B, N) S(j⁻,t) = S(j⁺,t)·Φ′(s_j) = ∂y(t)/∂s(j)."""
         return self._of_targets(self._of_samples(self._backward.linear_sensitivity()))
 
-    @cached_property
+    @_once
     def edge_derivative(self) -> FloatArray:
         """(B, E) z(i,j) = Φ′(s_j)·r_j·∂agg_j/∂y(i), which is Φ′(s_j)·w_ij for a sum: lecture eq. (1)."""
         return self._of_samples(self._backward.edge_derivative())
 
-    @cached_property
+    @_once
     def input_gradient(self) -> FloatArray:
         """([T,] B, n_inputs) S of the inputs, in the order of `Network.inputs`."""
         return self._of_targets(self._of_samples(self._backward.input_gradient()))
 
-    @cached_property
+    @_once
     def weight_gradient(self) -> FloatArray:
         """([T,] E) ∂y(t)/∂w_ij = S(j⁻,t)·y(i), reduced over the batch; a tied edge has the sum over its tie."""
         return self._of_targets(self._backward.weight_gradient(self._divisor()))
 
-    @cached_property
+    @_once
     def bias_gradient(self) -> FloatArray:
         """([T,] N) ∂y(t)/∂b_j = S(j⁻,t), reduced over the batch; 0 at inputs, which have no bias."""
         return self._of_targets(self._backward.bias_gradient(self._divisor()))
 
-    @cached_property
+    @_once
     def response_gradient(self) -> FloatArray:
         """([T,] N) ∂y(t)/∂r_j = S(j⁻,t)·agg_j, reduced over the batch; 0 at inputs."""
         return self._of_targets(self._backward.response_gradient(self._divisor()))
 
-    @cached_property
+    @_once
     def weight_gradient_per_sample(self) -> FloatArray:
         """([T,] B, E) the weight gradient of each sample's own y(t) or J."""
         return self._of_targets(self._of_samples(self._backward.weight_gradient_per_sample()))
 
-    @cached_property
+    @_once
     def bias_gradient_per_sample(self) -> FloatArray:
         """([T,] B, N) the bias gradient of each sample's own y(t) or J."""
         return self._of_targets(self._of_samples(self._backward.bias_gradient_per_sample()))

@@ -1,6 +1,8 @@
 #include "memory.hpp"
 
+#include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cstdlib>
 #include <mutex>
 #include <vector>
@@ -13,8 +15,9 @@ namespace edgewise {
 
 namespace {
 
-constexpr std::size_t LARGE = std::size_t(1) << 16, HUGE_PAGE = std::size_t(1) << 21;
+constexpr std::size_t PAGE = std::size_t(1) << 12, HUGE_PAGE = std::size_t(1) << 21;
 constexpr std::size_t MOST_KEPT = std::size_t(1) << 28;  // bytes, of all that nobody uses at the moment
+constexpr std::size_t MOST_PIECES = 64;
 
 struct Piece {
     void* data;
@@ -30,7 +33,8 @@ struct Store {
 std::atomic<Store*> the_store{new Store};  // never destroyed: passes may outlive static objects
 
 std::size_t rounded(std::size_t bytes) {
-    const std::size_t unit = bytes >= HUGE_PAGE ? HUGE_PAGE : bytes >= LARGE ? LARGE : CACHE_LINE;
+    if (bytes < PAGE) return std::max(CACHE_LINE, std::bit_ceil(bytes));
+    const std::size_t unit = bytes >= HUGE_PAGE ? HUGE_PAGE : PAGE;
     if (bytes > std::numeric_limits<std::size_t>::max() - unit) throw std::bad_alloc();
     return (bytes + unit - 1) / unit * unit;
 }
@@ -39,7 +43,7 @@ std::size_t rounded(std::size_t bytes) {
 
 void* memory::take(std::size_t bytes) {
     const std::size_t size = rounded(bytes);
-    if (size >= LARGE) {
+    {
         Store& s = *the_store.load();
         const std::lock_guard<std::mutex> lock(s.mutex);
         for (std::size_t k = s.pieces.size(); k-- > 0;)
@@ -61,7 +65,7 @@ void* memory::take(std::size_t bytes) {
 
 void memory::give_back(void* data, std::size_t bytes) noexcept {
     const std::size_t size = rounded(bytes);
-    if (size < LARGE || size > MOST_KEPT) return std::free(data);
+    if (size > MOST_KEPT) return std::free(data);
     Store& s = *the_store.load();
     const std::lock_guard<std::mutex> lock(s.mutex);
     try {
@@ -70,7 +74,7 @@ void memory::give_back(void* data, std::size_t bytes) noexcept {
         return std::free(data);
     }
     s.kept += size;
-    while (s.kept > MOST_KEPT) {
+    while (s.kept > MOST_KEPT || s.pieces.size() > MOST_PIECES) {
         std::free(s.pieces.front().data);
         s.kept -= s.pieces.front().bytes;
         s.pieces.erase(s.pieces.begin());

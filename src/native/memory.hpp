@@ -1,5 +1,5 @@
-// Aligned arrays of numbers. Large ones are kept for the next pass when they are given back: fresh pages cost the
-// system more time than a pass needs to fill them.
+// Aligned arrays of numbers, kept for the next pass when they are given back: fresh pages cost the system more time than
+// a pass needs to fill them, and small aligned pieces cost the C library more than a small network's pass.
 #pragma once
 
 #include <cstddef>

@@ -130,11 +130,12 @@ void threads::run(int n_members, std::ptrdiff_t n_units, Unit unit, void* work) 
 void forget_threads() { pool.store(nullptr); }
 
 int most_threads() {
-    int count = static_cast<int>(std::thread::hardware_concurrency());  // 0 where that is not known
+    int count = 0;
 #if defined(__linux__)
     cpu_set_t allowed;
     if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) count = CPU_COUNT(&allowed);
 #endif
+    if (count == 0) count = static_cast<int>(std::thread::hardware_concurrency());  // which may have to read files
     return count < 1 ? 1 : count < MOST_MEMBERS ? count : MOST_MEMBERS;
 }
 

@@ -5,6 +5,7 @@ what comes back into the arrays of `results.BackwardQuantities`; the arithmetic 
 """
 
 import os
+from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,7 @@ def _team(threads: int | None) -> int:
 
 def runs(network: "Network") -> bool:
     """Whether the core knows everything in the network: it does not know activations registered from Python."""
-    return all(name in ACTIVATION_CODE for name in network.activation_names)
+    return "native structure" in network.kept or all(name in ACTIVATION_CODE for name in network.activation_names)
 
 
 def structure_of(network: "Network") -> _core.Structure:
@@ -159,9 +160,13 @@ class NativePass:
         self._start_from_nodes(together, self._objective.nodes)
         return together
 
-    def _one_target(self, t: int) -> _core.Pass32:
+    def _each_target(self) -> Iterable[tuple[int, _core.Pass32]]:
+        """One target's recursion after the other, for sums over samples."""
         if self._n_targets == 1:
-            return self._pass
+            return ((0, self._pass),)
+        return ((t, self._alone(t)) for t in range(self._n_targets))
+
+    def _alone(self, t: int) -> _core.Pass32:
         assert isinstance(self._objective, NodeTargets)
         alone = self._pass.for_targets(1)
         self._start_from_nodes(alone, self._objective.nodes[t : t + 1])
@@ -206,20 +211,20 @@ class NativePass:
 
     def weight_gradient(self, divisor: float) -> FloatArray:
         out = self._empty(self._n_targets, self._network.n_edges)
-        for t in range(self._n_targets):
-            self._one_target(t).weight_gradient(divisor, out[t])
+        for t, target in self._each_target():
+            target.weight_gradient(divisor, out[t])
         return out
 
     def bias_gradient(self, divisor: float) -> FloatArray:
         out = self._empty(self._n_targets, self._network.n_nodes)
-        for t in range(self._n_targets):
-            self._one_target(t).bias_gradient(divisor, out[t])
+        for t, target in self._each_target():
+            target.bias_gradient(divisor, out[t])
         return out
 
     def response_gradient(self, divisor: float) -> FloatArray:
         out = self._empty(self._n_targets, self._network.n_nodes)
-        for t in range(self._n_targets):
-            self._one_target(t).response_gradient(divisor, out[t])
+        for t, target in self._each_target():
+            target.response_gradient(divisor, out[t])
         return out
 
     def weight_gradient_per_sample(self) -> FloatArray:
