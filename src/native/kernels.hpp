@@ -25,8 +25,8 @@ struct Kernels {
 
     void (*loss)(Loss, T parameter, const T* y, const Index* output, Index n_outputs, const Index* label,
                  const T* weight, int vectors, int valid, T* seed, T* loss);
-    // to[k] = Σ over groups of from[g·stride + k], divided; 0 if all of these are finite, else NaN
-    T (*sum_groups)(const T* from, Size stride, int n_groups, Size n, T divisor, T* to);
+    // to[k] = Σ over groups of from[g·stride + k], times factor; 0 if all of these are finite, else NaN
+    T (*sum_groups)(const T* from, Size stride, int n_groups, Size n, T factor, T* to);
     double (*sum_of_squares)(const T* a, Size n);
     void (*optimizer_step)(const OptimizerStep<T>&, T* p, const T* g, T* first, T* second, Size n);
 

@@ -7,23 +7,21 @@
 namespace edgewise::EDGEWISE_ISA {
 
 template <class T>
-T sum_groups(const T* from, Size stride, int n_groups, Size n, T divisor, T* to) {
+T sum_groups(const T* from, Size stride, int n_groups, Size n, T factor, T* to) {
     constexpr int W = WIDTH<T>;
-    const bool divide = divisor != T(1);
     Vector<T> nothing = {};  // becomes NaN with the first number that is not finite
     Size k = 0;
     for (; k + W <= n; k += W) {
         Vector<T> total = load_unaligned(from + k);
         for (int g = 1; g < n_groups; ++g) total += load_unaligned(from + g * stride + k);
-        if (divide) total /= splat<Vector<T>>(divisor);
-        store_unaligned(to + k, total);
+        store_unaligned(to + k, total * splat<Vector<T>>(factor));
         nothing += total * Vector<T>{};
     }
     T rest = 0;
     for (; k < n; ++k) {
         T total = from[k];
         for (int g = 1; g < n_groups; ++g) total += from[g * stride + k];
-        to[k] = divide ? total / divisor : total;
+        to[k] = total * factor;
         rest += total * T(0);
     }
     for (int l = 0; l < W; ++l) rest += nothing[l];
@@ -43,13 +41,13 @@ double sum_of_squares(const T* a, Size n) {
 EDGEWISE_INLINE float square_root(float a) { return __builtin_sqrtf(a); }
 EDGEWISE_INLINE double square_root(double a) { return __builtin_sqrt(a); }
 
-// g is divided by `divisor` (the batch's weight) and multiplied by `clip` before anything else.
+// g is multiplied by `share` before anything else.
 template <class T>
 void optimizer_step(const OptimizerStep<T>& o, T* __restrict p, const T* __restrict g, T* __restrict first,
                     T* __restrict second, Size n) {
     if (o.kind == Optimizer::sgd) {
         for (Size k = 0; k < n; ++k) {
-            T slope = g[k] / o.divisor * o.clip + o.weight_decay * p[k];
+            T slope = g[k] * o.share + o.weight_decay * p[k];
             if (first) {
                 first[k] = o.momentum * first[k] + slope;
                 slope = o.nesterov ? slope + o.momentum * first[k] : first[k];
@@ -62,7 +60,7 @@ void optimizer_step(const OptimizerStep<T>& o, T* __restrict p, const T* __restr
     const T keep = decoupled ? 1 - o.learning_rate * o.weight_decay : T(1);
     const T added = decoupled ? T(0) : o.weight_decay;
     for (Size k = 0; k < n; ++k) {
-        const T slope = g[k] / o.divisor * o.clip + added * p[k];
+        const T slope = g[k] * o.share + added * p[k];
         first[k] = o.beta1 * first[k] + o.one_minus_beta1 * slope;
         second[k] = o.beta2 * second[k] + o.one_minus_beta2 * slope * slope;
         p[k] = keep * p[k] - o.rate * first[k] / (square_root(second[k]) / o.scale + o.epsilon);

@@ -18,7 +18,7 @@ void copy(const T* from, Size n, T* to, int n_threads) {
 template <class T>
 bool same_bits(const T* a, const T* b, Size n, int n_threads) {
     std::atomic<bool> same{true};
-    share_out_pieces(n_threads, n, 8 * PIECE, [&](Size begin, Size end, int) {
+    share_out_pieces(n_threads, n, 4 * PIECE, [&](Size begin, Size end, int) {
         if (same && std::memcmp(a + begin, b + begin, static_cast<std::size_t>(end - begin) * sizeof(T)) != 0)
             same = false;
     });

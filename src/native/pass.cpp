@@ -272,11 +272,11 @@ void Pass<T>::weight_gradient(T divisor, T* out) {
     const std::lock_guard<std::recursive_mutex> lock(asked_);
     require_backward(true);
     const Structure& s = sweep_.s;
-    sweep_.collect_weights(*parameters_, s.tie ? T(1) : divisor, out);
+    sweep_.collect_weights(*parameters_, s.tie ? T(1) : 1 / divisor, out);
     if (s.tie) {
         std::vector<T> sum(s.n_parameters, T(0));
         for (Index e = 0; e < s.n_edges; ++e) sum[s.tie[e]] += out[e];
-        for (Index e = 0; e < s.n_edges; ++e) out[e] = sum[s.tie[e]] / divisor;
+        for (Index e = 0; e < s.n_edges; ++e) out[e] = sum[s.tie[e]] * (1 / divisor);
     }
 }
 
@@ -286,7 +286,7 @@ void Pass<T>::bias_gradient(T divisor, T* out) {
     run(true, {true, true, false, true});
     const Structure& s = sweep_.s;
     Buffer<T> by_row(s.plan.n_nodes);
-    sweep_.collect_biases(divisor, by_row.data());
+    sweep_.collect_biases(1 / divisor, by_row.data());
     for (Index row = 0; row < s.plan.n_nodes; ++row) out[s.node[row]] = by_row[row];
 }
 
@@ -304,7 +304,7 @@ void Pass<T>::response_gradient(T divisor, T* out) {
                                         sweep_.shape.vectors, r0, r1, by_row.data(), tile > 0);
         });
     for (Index row = 0; row < s.plan.n_nodes; ++row)
-        out[s.node[row]] = s.plan.is_input[row] ? T(0) : by_row[row] / divisor;
+        out[s.node[row]] = s.plan.is_input[row] ? T(0) : by_row[row] * (1 / divisor);
 }
 
 // ---- a number for each sample and edge ----

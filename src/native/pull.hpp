@@ -22,6 +22,14 @@ EDGEWISE_INLINE void prefetch_row(const T* row) {
 
 // ---- forward: s(j) = b_j + r_j Σ w_ij y(i),  y(j) = Φ(s(j)) ----
 
+// Φ(s) where the gate can be read off it.
+template <class V>
+EDGEWISE_INLINE V simple_value(Activation activation, V s) {
+    V value = s, gate;
+    if (activation == Activation::relu) rows::Relu::row(s, value, gate);
+    return value;
+}
+
 // From the row's aggregate, which stands in `sum`, to what is wanted. All rows are `vectors` registers long.
 template <class T>
 EDGEWISE_INLINE void finish_row(const PlanView& plan, const Parameters<T>& p, Index row, const T* sum, T* y, T* out,
@@ -37,11 +45,13 @@ EDGEWISE_INLINE void finish_row(const PlanView& plan, const Parameters<T>& p, In
     const bool keep = wanted == Wanted::value || wanted == Wanted::value_and_gate;
     T* s = keep ? y : out;
     const Vector<T> bias = splat<Vector<T>>(p.bias[row]), factor = splat<Vector<T>>(p.factor[row]);
+    if (keep && gate_from_value(activation)) {
+        for (int v = 0; v < vectors; ++v) store(y + v * W, simple_value(activation, bias + factor * load(sum + v * W)));
+        return;
+    }
     for (int v = 0; v < vectors; ++v) store(s + v * W, bias + factor * load(sum + v * W));
-    if (wanted == Wanted::value) activate_row(activation, s, s, static_cast<T*>(nullptr), vectors);
-    if (wanted == Wanted::value_and_gate)
-        activate_row(activation, s, s, gate_from_value(activation) ? nullptr : out, vectors);
-    if (wanted == Wanted::gate) activate_row(activation, s, s, out, vectors);  // the gate is what stays in `out`
+    if (wanted == Wanted::preactivation) return;
+    activate_row(activation, s, s, wanted == Wanted::value ? nullptr : out, vectors);  // a gate alone stays in `out`
 }
 
 // Σ weight[a]·row index[a] over arcs begin .. end - 1, every other arc in a sum of its own, so that one need not wait
@@ -95,17 +105,9 @@ void forward_arcs(const PlanView& plan, const Parameters<T>& p, T* y, T* out, In
             Vector<T> sum[V];
             pull<T, V, FAR, true>(y, plan.in_tail, p.in_weight, plan.in_start[row], plan.in_start[row + 1], plan.n_arcs - 1, sum);
             const auto activation = static_cast<Activation>(plan.activation[row]);
-            if (keep && (activation == Activation::relu || activation == Activation::identity)) {  // without a detour
+            if (keep && gate_from_value(activation)) {  // without a detour
                 const Vector<T> bias = splat<Vector<T>>(p.bias[row]), factor = splat<Vector<T>>(p.factor[row]);
-                for (int v = 0; v < V; ++v) {
-                    Vector<T> value, gate;
-                    const Vector<T> s = bias + factor * sum[v];
-                    if (activation == Activation::relu)
-                        rows::Relu::row(s, value, gate);
-                    else
-                        rows::Identity::row(s, value, gate);
-                    store(target + v * W, value);
-                }
+                for (int v = 0; v < V; ++v) store(target + v * W, simple_value(activation, bias + factor * sum[v]));
                 continue;
             }
             for (int v = 0; v < V; ++v) store(target + v * W, sum[v]);

@@ -220,7 +220,7 @@ void Sweep<T>::expect_biases() {
 }
 
 template <class T>
-void Sweep<T>::collect_weights(const OwnParameters<T>& own, T divisor, T* out) const {
+void Sweep<T>::collect_weights(const OwnParameters<T>& own, T factor, T* out) const {
     const PlanView& plan = s.plan;
     const T* groups = gradient.data();
     const Size slots = n_slots();
@@ -230,7 +230,7 @@ void Sweep<T>::collect_weights(const OwnParameters<T>& own, T divisor, T* out) c
     const int collectors = plan.n_arcs < FEW_ARCS ? 1 : n_threads;
     Buffer<T> sums(plan.n_arcs);
     share_out_pieces(collectors, plan.n_arcs, PIECE, [&](Size begin, Size end, int) {
-        kernels.sum_groups(groups + begin, slots, used, end - begin, divisor, sums.data() + begin);
+        kernels.sum_groups(groups + begin, slots, used, end - begin, factor, sums.data() + begin);
     });
     share_out_pieces(collectors, plan.n_arcs ? s.n_edges : 0, PIECE, [&](Size begin, Size end, int) {
         if (own.plain && !plan.n_blocks) return kernels.pick(sums.data(), s.out_place + begin, end - begin, out + begin);
@@ -241,19 +241,26 @@ void Sweep<T>::collect_weights(const OwnParameters<T>& own, T divisor, T* out) c
             out[e] = own.plain || row >= plan.n_nodes ? sums[a] : sums[a] * own.factor[row];
         }
     });
+    if (s.first_block_edge >= 0 && own.plain) {
+        share_out_pieces(n_threads, plan.n_block_arcs, PIECE, [&](Size begin, Size end, int) {
+            kernels.sum_groups(groups + plan.n_arcs + begin, slots, used, end - begin, factor,
+                               out + s.first_block_edge + begin);
+        });
+        return;
+    }
     for (Index b = 0; b < plan.n_blocks; ++b) {
         const Block& block = plan.blocks[b];
         const Index* edge = s.block_edge + block.slot;
         const T* from = groups + plan.n_arcs + block.slot;
         share_out_pieces(n_threads, static_cast<Size>(block.n_heads) * block.n_tails, PIECE, [&](Size begin, Size end, int) {
             if (block.first_edge >= 0 && own.plain) {
-                kernels.sum_groups(from + begin, slots, used, end - begin, divisor, out + block.first_edge + begin);
+                kernels.sum_groups(from + begin, slots, used, end - begin, factor, out + block.first_edge + begin);
                 return;
             }
             T sums[512];
             for (Size first = begin; first < end; first += 512) {
                 const Size count = std::min<Size>(512, end - first);
-                kernels.sum_groups(from + first, slots, used, count, divisor, sums);
+                kernels.sum_groups(from + first, slots, used, count, factor, sums);
                 for (Size k = 0; k < count; ++k)
                     out[edge[first + k]] = sums[k] * own.factor[block.head + (first + k) / block.n_tails];
             }
@@ -262,8 +269,8 @@ void Sweep<T>::collect_weights(const OwnParameters<T>& own, T divisor, T* out) c
 }
 
 template <class T>
-void Sweep<T>::collect_biases(T divisor, T* by_row) const {
-    kernels.sum_groups(bias.data(), s.plan.n_nodes, used_groups(), s.plan.n_nodes, divisor, by_row);
+void Sweep<T>::collect_biases(T factor, T* by_row) const {
+    kernels.sum_groups(bias.data(), s.plan.n_nodes, used_groups(), s.plan.n_nodes, factor, by_row);
     for (Index k = 0; k < s.n_inputs; ++k) by_row[s.input_row[k]] = T(0);
 }
 

@@ -61,10 +61,10 @@ public:
     // Room for the gradients that a run of Backward::gradients or Backward::biases leaves.
     void expect_gradients();
     void expect_biases();
-    // The groups' gradients together, in the caller's order, divided by `divisor`.
-    void collect_weights(const OwnParameters<T>& own, T divisor, T* out) const;
+    // The groups' gradients together, in the caller's order, times `factor`.
+    void collect_weights(const OwnParameters<T>& own, T factor, T* out) const;
     // The groups' Σ S(j⁻,t) over samples together, by row; 0 for inputs.
-    void collect_biases(T divisor, T* by_row) const;
+    void collect_biases(T factor, T* by_row) const;
 
     Structure s;
     const Kernels<T>& kernels;

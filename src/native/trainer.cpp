@@ -134,8 +134,7 @@ void Trainer<T>::take_step(double batch_weight) {
     step.epsilon = static_cast<T>(settings_.epsilon);
     step.scale = static_cast<T>(std::sqrt(1 - std::pow(settings_.beta2, taken)));
     step.rate = static_cast<T>(settings_.learning_rate / (1 - std::pow(settings_.beta1, taken)));
-    step.divisor = static_cast<T>(batch_weight);
-    step.clip = static_cast<T>(clip);
+    step.share = static_cast<T>(clip / batch_weight);
     share_out_pieces(sweep_.n_threads, n, PIECE, [&](Size begin, Size end, int) {
         sweep_.kernels.optimizer_step(step, parameter_.data() + begin, gradient_.data() + begin,
                                       first_ ? first_.data() + begin : nullptr,
