@@ -24,6 +24,7 @@ struct Product {
     Size c_row;
     Index inner, outer;
     bool add;
+    T factor = 1;  // of the sums
 };
 
 template <class T, int R, int RN>
@@ -51,7 +52,8 @@ void rectangle(const Product<T>& m) {
     for (int r = 0; r < R; ++r)
         for (int n = 0; n < RN; ++n) {
             T* c = m.c + r * m.c_row + n * W;
-            store_unaligned(c, m.add ? load_unaligned(c) + sum[r][n] : sum[r][n]);
+            const Vector<T> scaled = sum[r][n] * splat<Vector<T>>(m.factor);
+            store_unaligned(c, m.add ? load_unaligned(c) + scaled : scaled);
         }
 }
 
@@ -159,11 +161,11 @@ void pull_blocks(const PlanView& plan, const Parameters<T>& p, Index segment, co
     }
 }
 
-// Gradients of a block's weights from tails t0 .. t1 - 1 (counted within the block), over all tiles.
+// Gradients of a block's weights from tails t0 .. t1 - 1 (counted within the block), over all tiles, times `factor`.
 // Scratch: tiles × lanes × RECTANGLE_COLUMNS registers.
 template <class T>
 void block_gradient(const Block& block, const T* y, const T* d, Size y_stride, Size d_stride,
-                    int n_tiles, int vectors, Index t0, Index t1, T* gradient, bool add, T* scratch) {
+                    int n_tiles, int vectors, Index t0, Index t1, T* gradient, bool add, T factor, T* scratch) {
     constexpr int W = WIDTH<T>, COLUMNS = RECTANGLE_COLUMNS * W;
     const Size lanes = vectors * W;
     for (Index t = t0; t < t1; t += COLUMNS) {
@@ -189,7 +191,7 @@ void block_gradient(const Block& block, const T* y, const T* d, Size y_stride, S
             const int rows = block.n_heads - h < RECTANGLE_ROWS ? block.n_heads - h : RECTANGLE_ROWS;
             Product<T> m{d + (block.head + h) * lanes, lanes, 1, d_stride, scratch, COLUMNS, lanes * COLUMNS,
                          to + static_cast<Size>(h) * block.n_tails, block.n_tails, static_cast<Index>(lanes), n_tiles,
-                         add};
+                         add, factor};
             if (whole) {
                 multiply(m, rows, registers);
                 continue;

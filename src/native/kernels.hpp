@@ -19,7 +19,8 @@ struct Kernels {
                      Size out_stride, int n_tiles, int vectors, const T* seed, Size seed_stride, const Index* seed_row,
                      Index r0, Index r1, Backward, T* gradient, bool add, T* scratch);
     void (*block_gradient)(const Block&, const T* y, const T* d, Size y_stride, Size d_stride,
-                           int n_tiles, int vectors, Index t0, Index t1, T* gradient, bool add, T* scratch);
+                           int n_tiles, int vectors, Index t0, Index t1, T* gradient, bool add, T factor,
+                           T* scratch);
     // each special row's share, from `linear` rows; see special_aggregations.hpp
     void (*share_out_rows)(const PlanView&, const Parameters<T>&, const T* y, T* d, int vectors, T* scratch);
 

@@ -100,7 +100,7 @@ void Pass<T>::require_gates() const {
 
 // What of this has not been done yet, and the values if these have not.
 template <class T>
-void Pass<T>::run(bool loss, const Backward& what) {
+void Pass<T>::run(bool loss, const Backward& what, bool straight) {
     if ((loss || what.sensitivities) && !sweep_.seed_row)
         throw std::invalid_argument("the backward pass has nothing to start from");
     const bool values = !has_values_;
@@ -109,7 +109,7 @@ void Pass<T>::run(bool loss, const Backward& what) {
                            what.biases && !has_.biases};
     const bool backward = missing.sensitivities || missing.gradients || missing.biases;
     if (!values && !loss && !backward) return;
-    if (missing.gradients) sweep_.expect_gradients();
+    if (missing.gradients && !straight) sweep_.expect_gradients();
     if (missing.biases) sweep_.expect_biases();
     sweep_.run(
         view(), values, gates_, backward ? &missing : nullptr, [](Size, int) {},
@@ -121,7 +121,7 @@ void Pass<T>::run(bool loss, const Backward& what) {
     has_values_ = true;
     has_loss_ |= loss;
     has_.sensitivities |= missing.sensitivities;
-    has_.gradients |= missing.gradients;
+    has_.gradients |= missing.gradients && !straight;
     has_.biases |= missing.biases;
 }
 
@@ -213,7 +213,7 @@ void Pass<T>::nodes(Quantity quantity, T* out) {
         has_.sensitivities = true;
         return;
     }
-    if (quantity != Quantity::value) require_backward(false);
+    if (quantity != Quantity::value) require_sensitivities();
     if (quantity == Quantity::sensitivity) {
         make_rows(n, [&](Size tile, T* rows, Index r0, Index r1, int member) {
             fill_sensitivities(tile, rows, r0, r1, member);
@@ -252,7 +252,7 @@ void Pass<T>::output(T* out) {
 template <class T>
 void Pass<T>::input_gradient(T* out) {
     const std::lock_guard<std::recursive_mutex> lock(asked_);
-    require_backward(false);
+    require_sensitivities();
     const Structure& s = sweep_.s;
     if (s.n_inputs) inputs_as_sensitivities(out, s.input_row, s.n_inputs, s.n_inputs);
 }
@@ -270,9 +270,12 @@ void Pass<T>::loss_per_sample(T* out) {
 template <class T>
 void Pass<T>::weight_gradient(T divisor, T* out) {
     const std::lock_guard<std::recursive_mutex> lock(asked_);
-    require_backward(true);
     const Structure& s = sweep_.s;
-    sweep_.collect_weights(*parameters_, s.tie ? T(1) : 1 / divisor, out);
+    const T factor = s.tie ? T(1) : 1 / divisor;
+    const bool straight = sweep_.can_go_straight(*parameters_);
+    if (straight) sweep_.send_straight(factor, out);
+    run(true, {true, true, true, true}, straight);
+    sweep_.collect_weights(*parameters_, factor, out);
     if (s.tie) {
         std::vector<T> sum(s.n_parameters, T(0));
         for (Index e = 0; e < s.n_edges; ++e) sum[s.tie[e]] += out[e];
@@ -293,7 +296,7 @@ void Pass<T>::bias_gradient(T divisor, T* out) {
 template <class T>
 void Pass<T>::response_gradient(T divisor, T* out) {
     const std::lock_guard<std::recursive_mutex> lock(asked_);
-    require_backward(false);
+    require_sensitivities();
     const Structure& s = sweep_.s;
     Buffer<T> aggregate(sweep_.d_stride), by_row(s.plan.n_nodes);
     for (Size tile = 0; tile < sweep_.n_tiles; ++tile)
@@ -396,7 +399,7 @@ void Pass<T>::edge_derivative(T* out) {
 template <class T>
 void Pass<T>::weight_gradient_per_sample(T* out) {
     const std::lock_guard<std::recursive_mutex> lock(asked_);
-    require_backward(false);
+    require_sensitivities();
     combine_ends(false, out);
 }
 

@@ -47,9 +47,9 @@ public:
 
 private:
     void require_gates() const;
-    void run(bool loss, const Backward& what);
+    void run(bool loss, const Backward& what, bool straight = false);
     void require_values() { run(false, {}); }
-    void require_backward(bool gradients) { run(true, {true, true, gradients, gradients}); }
+    void require_sensitivities() { run(true, {true, true, false, false}); }
     bool by_tile() const { return !sweep_.shape.by_level || sweep_.n_tiles >= 2 * sweep_.n_threads; }
     template <class Fill>
     void make_rows(Index r1, const Fill& fill, const Index* from, Index n, T* out, Size out_row);

@@ -144,7 +144,7 @@ void Sweep<T>::backward_tile(const Parameters<T>& p, Backward what, Size tile, i
                          0, seed_row, 0, plan.n_nodes, what, to, add, scratch(member));
     for (Index b = 0; what.gradients && b < plan.n_blocks; ++b)
         kernels.block_gradient(plan.blocks[b], value, linear, 0, 0, 1, shape.vectors, 0, plan.blocks[b].n_tails,
-                               to + plan.n_arcs, add, scratch(member));
+                               block_gradients(group), add, straight_factor_, scratch(member));
     if (what.biases)
         kernels.sum_lanes(linear, shape.vectors, 0, plan.n_nodes, bias.data() + group * plan.n_nodes, add);
 }
@@ -168,7 +168,7 @@ void Sweep<T>::backward_levels(const Parameters<T>& p, Backward what) {
             kernels.block_gradient(block, y.data(), d.data(), y_stride, d_stride, n_tiles, shape.vectors,
                                    static_cast<Index>(begin * columns),
                                    static_cast<Index>(std::min<Size>(block.n_tails, end * columns)),
-                                   gradient.data() + plan.n_arcs, false, scratch(member));
+                                   block_gradients(0), false, straight_factor_, scratch(member));
         });
     }
 }
@@ -215,6 +215,18 @@ void Sweep<T>::expect_gradients() {
 }
 
 template <class T>
+bool Sweep<T>::can_go_straight(const OwnParameters<T>& own) const {
+    return shape.n_groups == 1 && s.first_block_edge >= 0 && own.plain && !s.tie;
+}
+
+template <class T>
+void Sweep<T>::send_straight(T factor, T* out) {
+    straight_ = out + s.first_block_edge;
+    straight_factor_ = factor;
+    if (!gradient) gradient = Buffer<T>(s.plan.n_arcs);
+}
+
+template <class T>
 void Sweep<T>::expect_biases() {
     if (!bias) bias = Buffer<T>(times(shape.n_groups, s.plan.n_nodes));
 }
@@ -241,6 +253,7 @@ void Sweep<T>::collect_weights(const OwnParameters<T>& own, T factor, T* out) co
             out[e] = own.plain || row >= plan.n_nodes ? sums[a] : sums[a] * own.factor[row];
         }
     });
+    if (straight_) return;
     if (s.first_block_edge >= 0 && own.plain) {
         share_out_pieces(n_threads, plan.n_block_arcs, PIECE, [&](Size begin, Size end, int) {
             kernels.sum_groups(groups + plan.n_arcs + begin, slots, used, end - begin, factor,

@@ -58,9 +58,12 @@ public:
     // One tile's targets, which are in its seeds (or class labels), to seeds and losses; samples as above.
     void loss_of_tile(Size tile, Loss loss, T parameter, const Size* sample, const Size* label, const T* sample_weight);
 
-    // Room for the gradients that a run of Backward::gradients or Backward::biases leaves.
+    // Room for the gradients that a run of Backward::gradients or Backward::biases leaves; or, for those of the blocks
+    // where can_go_straight(), the place in the caller's own array, which gets them times `factor`.
     void expect_gradients();
     void expect_biases();
+    bool can_go_straight(const OwnParameters<T>& own) const;
+    void send_straight(T factor, T* out);
     // The groups' gradients together, in the caller's order, times `factor`.
     void collect_weights(const OwnParameters<T>& own, T factor, T* out) const;
     // The groups' Σ S(j⁻,t) over samples together, by row; 0 for inputs.
@@ -77,7 +80,7 @@ public:
     Buffer<T> seed, loss;             // (n_tiles, n_seeds, lanes), (n_tiles, lanes)
     const Index* seed_row = nullptr;  // (n_nodes) number of each row's seed, -1 if it has none
     Index n_seeds = 0;
-    Buffer<T> gradient;  // (n_groups, n_slots): arcs by tail, then the blocks
+    Buffer<T> gradient;  // (n_groups, n_slots): arcs by tail, then the blocks, unless these go straight
     Buffer<T> bias;      // (n_groups, n_nodes)
 
     Size seed_stride() const { return static_cast<Size>(n_seeds) * shape.lanes; }
@@ -95,6 +98,10 @@ private:
     template <class Rows>
     void share_out_level(Index level, const Size* work, const Rows& rows);
 
+    T* block_gradients(Size group) { return straight_ ? straight_ : gradient.data() + group * n_slots() + s.plan.n_arcs; }
+
+    T* straight_ = nullptr;
+    T straight_factor_ = 1;
     std::vector<Index> every_seed_;  // 0 .. n_seeds - 1
     Buffer<T> scratch_;
     Size scratch_each_ = 0;
