@@ -134,6 +134,7 @@ constexpr Kernels<T> TABLE{
     .pick = pick<T>,
     .gather_samples = gather_samples<T>,
     .scatter_samples = scatter_samples<T>,
+    .copy_register = copy_register<T>,
     .clear_padding = clear_padding<T>,
     .sum_lanes = sum_lanes<T>,
     .sum_products = sum_products<T>,

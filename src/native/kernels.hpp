@@ -36,6 +36,7 @@ struct Kernels {
                            int vectors);
     void (*scatter_samples)(const T* rows, int vectors, const Index* from, Index n, int first, int count, T* out,
                             Size out_row);
+    void (*copy_register)(const T* from, Size from_row, const Index* rows, Index n, T* to, Size to_row);
     void (*clear_padding)(T* rows, Size n, int vectors, int valid);
     void (*sum_lanes)(const T* rows, int vectors, Index r0, Index r1, T* sum, bool add);
     void (*sum_products)(const T* a, const T* b, int vectors, Index r0, Index r1, T* sum, bool add);

@@ -57,6 +57,12 @@ void scatter_samples(const T* rows, int vectors, const Index* from, Index n, int
     }
 }
 
+// One register of each of n rows.
+template <class T>
+void copy_register(const T* from, Size from_row, const Index* rows, Index n, T* to, Size to_row) {
+    for (Index k = 0; k < n; ++k) store(to + rows[k] * to_row, load(from + rows[k] * from_row));
+}
+
 // to[k] = from[index[k]]
 template <class T>
 void pick(const T* from, const Index* index, Size n, T* to) {

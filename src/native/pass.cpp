@@ -16,7 +16,7 @@ template <class T>
 Pass<T>::Pass(const Structure& s, std::shared_ptr<const OwnParameters<T>> parameters, const T* x, Size samples,
               bool gates, int threads)
     : parameters_(std::move(parameters)),
-      sweep_(s, kernels<T>(), samples, gates, threads), threads_(threads), gates_(gates) {
+      sweep_(s, kernels<T>(), samples, threads), threads_(threads), gates_(gates) {
     const auto read = [&](Size tile, int) { sweep_.read_inputs(tile, x, nullptr); };
     if (samples * s.n_inputs < FEW_NUMBERS)
         for (Size tile = 0; tile < sweep_.n_tiles; ++tile) read(tile, 0);
@@ -27,43 +27,48 @@ Pass<T>::Pass(const Structure& s, std::shared_ptr<const OwnParameters<T>> parame
 template <class T>
 Pass<T>::Pass(Pass& narrow, Size n_targets)
     : parameters_(narrow.parameters_),
-      sweep_(narrow.sweep_.s, narrow.sweep_.kernels, static_cast<Size>(times(narrow.samples(), n_targets)), true,
+      sweep_(narrow.sweep_.s, narrow.sweep_.kernels, static_cast<Size>(times(narrow.samples(), n_targets)),
              narrow.threads_),
-      threads_(narrow.threads_), gates_(true), has_values_(true) {
+      threads_(narrow.threads_), gates_(true), source_(&narrow) {
     narrow.require_gates();
     {
         const std::lock_guard<std::recursive_mutex> lock(narrow.asked_);
         narrow.require_values();
     }
-    const Sweep<T>& from = narrow.sweep_;
-    const PlanView& plan = from.s.plan;
+    const PlanView& plan = sweep_.s.plan;
+    bool values = plan.n_extra > 0;  // whether the recursion itself reads them
+    for (Index row = 0; row < plan.n_nodes; ++row) {
+        const auto activation = static_cast<Activation>(plan.activation[row]);
+        if (plan.is_input[row]) continue;
+        if (!gate_from_value(activation)) gate_rows_.push_back(row);
+        values |= activation == Activation::relu;
+    }
+    if (values) require_values();
+}
+
+// Rows of the narrow pass to each target's samples, of one tile.
+template <class T>
+void Pass<T>::take_over(Size tile, const Buffer<T>& source, Size from_stride, const std::vector<Index>& rows, T* target) {
+    const Sweep<T>& from = source_->sweep_;
     const int lanes = sweep_.shape.lanes, from_lanes = from.shape.lanes, width = sweep_.kernels.width;
-    const Size n_rows = plan.n_nodes;
-    const auto copy = [&](T* to, Size to_stride, const T* source, Size from_stride, Size tile, const auto& kept) {
-        for (int first = 0; first < lanes; first += width) {
-            const Size sample = tile * lanes + first;
-            T* target = to + tile * to_stride + first;
-            const Size wanted = sample % from.samples;
-            if (sample + width <= sweep_.samples && wanted % width == 0 && wanted + width <= from.samples) {
-                const T* piece = source + wanted / from_lanes * from_stride + wanted % from_lanes;
-                for (Size row = 0; row < n_rows; ++row)
-                    if (kept(row)) std::copy_n(piece + row * from_lanes, width, target + row * lanes);
-                continue;
-            }
-            for (int l = 0; l < width; ++l) {
-                const Size own = std::min(sample + l, sweep_.samples - 1) % from.samples;
-                const T* piece = source + own / from_lanes * from_stride + own % from_lanes;
-                for (Size row = 0; row < n_rows; ++row)
-                    if (kept(row)) target[row * lanes + l] = piece[row * from_lanes];
-            }
+    const auto at = [&](Size sample) { return source.data() + sample / from_lanes * from_stride + sample % from_lanes; };
+    for (int first = 0; first < lanes; first += width) {
+        const Size sample = tile * lanes + first, wanted = sample % from.samples;
+        T* to = target + first;
+        if (sample + width <= sweep_.samples && wanted % width == 0 && wanted + width <= from.samples) {
+            sweep_.kernels.copy_register(at(wanted), from_lanes, rows.data(), static_cast<Index>(rows.size()), to, lanes);
+            continue;
         }
-    };
-    sweep_.each_tile([&](Size tile, int) {
-        copy(sweep_.y.data(), sweep_.y_stride, from.y.data(), from.y_stride, tile, [](Size) { return true; });
-        copy(sweep_.d.data(), sweep_.d_stride, from.d.data(), from.d_stride, tile, [&](Size row) {
-            return !gate_from_value(static_cast<Activation>(plan.activation[row])) && !plan.is_input[row];
-        });
-    });
+        for (int l = 0; l < width; ++l) {
+            const T* own = at(std::min(sample + l, sweep_.samples - 1) % from.samples);
+            for (const Index row : rows) to[row * lanes + l] = own[row * from_lanes];
+        }
+    }
+}
+
+template <class T>
+void Pass<T>::take_gates(Size tile, T* target) {
+    take_over(tile, source_->sweep_.d, source_->sweep_.d_stride, gate_rows_, target);
 }
 
 // ---- what backward starts from ----
@@ -98,27 +103,44 @@ void Pass<T>::require_gates() const {
 
 // ---- running ----
 
+template <class T>
+void Pass<T>::require_values() {
+    if (source_ && !has_values_) {
+        std::vector<Index> every(sweep_.s.plan.n_nodes);
+        std::iota(every.begin(), every.end(), 0);
+        sweep_.each_tile([&](Size tile, int) {
+            take_over(tile, source_->sweep_.y, source_->sweep_.y_stride, every, sweep_.y.data() + tile * sweep_.y_stride);
+        });
+        has_values_ = true;
+    }
+    run(false, {});
+}
+
 // What of this has not been done yet, and the values if these have not.
 template <class T>
 void Pass<T>::run(bool loss, const Backward& what, bool straight) {
     if ((loss || what.sensitivities) && !sweep_.seed_row)
         throw std::invalid_argument("the backward pass has nothing to start from");
-    const bool values = !has_values_;
+    if (source_ && what.gradients) require_values();
+    const bool values = !has_values_ && !source_;
     loss = loss && loss_ && !has_loss_;
     const Backward missing{what.sensitivities && !has_.sensitivities, what.gated, what.gradients && !has_.gradients,
                            what.biases && !has_.biases};
     const bool backward = missing.sensitivities || missing.gradients || missing.biases;
     if (!values && !loss && !backward) return;
+    if (gates_) sweep_.expect_gates();
     if (missing.gradients && !straight) sweep_.expect_gradients();
     if (missing.biases) sweep_.expect_biases();
     sweep_.run(
-        view(), values, gates_, backward ? &missing : nullptr, [](Size, int) {},
+        view(), values, gates_, backward ? &missing : nullptr, [&](Size tile, int) {
+            if (source_ && !has_.sensitivities) take_gates(tile, tile_of(sweep_.d, tile));
+        },
         [&](Size tile, int) {
             if (loss)
                 sweep_.loss_of_tile(tile, *loss_, loss_parameter_, nullptr, label_.empty() ? nullptr : label_.data(),
                                     sample_weight_.empty() ? nullptr : sample_weight_.data());
         });
-    has_values_ = true;
+    has_values_ |= values;
     has_loss_ |= loss;
     has_.sensitivities |= missing.sensitivities;
     has_.gradients |= missing.gradients && !straight;
@@ -176,10 +198,10 @@ void Pass<T>::fill_preactivations(Wanted wanted, Size tile, T* temporary, Index 
 }
 
 template <class T>
-void Pass<T>::fill_sensitivities(Size tile, T* temporary, Index r0, Index r1, int member, bool gated) {
+void Pass<T>::fill_sensitivities(Size tile, T* linear, T* temporary, Index r0, Index r1, int member, bool gated) {
     if (r0 >= r1) return;
     sweep_.kernels.backward(sweep_.s.plan, view(), sweep_.y.data() + tile * sweep_.y_stride,
-                            sweep_.d.data() + tile * sweep_.d_stride, temporary, 0, 0, 0, 1, sweep_.shape.vectors,
+                            linear, temporary, 0, 0, 0, 1, sweep_.shape.vectors,
                             sweep_.seed.data() + tile * sweep_.seed_stride(), 0, sweep_.seed_row, r0, r1,
                             Backward{true, gated, false, false}, nullptr, false, sweep_.scratch(member));
 }
@@ -187,7 +209,9 @@ void Pass<T>::fill_sensitivities(Size tile, T* temporary, Index r0, Index r1, in
 template <class T>
 void Pass<T>::inputs_as_sensitivities(T* out, const Index* from, Index n, Size out_row) {
     make_rows(sweep_.s.level_start[1],  // an input has no in-arcs: all are in the first level
-              [&](Size tile, T* rows, Index r0, Index r1, int member) { fill_sensitivities(tile, rows, r0, r1, member); },
+              [&](Size tile, T* rows, Index r0, Index r1, int member) {
+                  fill_sensitivities(tile, tile_of(sweep_.d, tile), rows, r0, r1, member);
+              },
               from, n, out, out_row);
 }
 
@@ -207,16 +231,20 @@ void Pass<T>::nodes(Quantity quantity, T* out) {
     }
     if (quantity == Quantity::sensitivity) run(true, {});
     if (quantity == Quantity::sensitivity && !has_.sensitivities && by_tile()) {  // the recursion itself passes them by
+        // those of several targets are many: S(j⁻,t) is then not kept, for it is seldom asked for too
+        Buffer<T> linear(source_ ? times(sweep_.d_stride, sweep_.n_threads) : 0);
         make_rows(n, [&](Size tile, T* rows, Index r0, Index r1, int member) {
-            fill_sensitivities(tile, rows, r0, r1, member, true);
+            T* own = source_ ? linear.data() + member * sweep_.d_stride : tile_of(sweep_.d, tile);
+            if (source_) take_gates(tile, own);
+            fill_sensitivities(tile, own, rows, r0, r1, member, true);
         }, s.row, n, out, n);
-        has_.sensitivities = true;
+        has_.sensitivities = !source_;
         return;
     }
     if (quantity != Quantity::value) require_sensitivities();
     if (quantity == Quantity::sensitivity) {
         make_rows(n, [&](Size tile, T* rows, Index r0, Index r1, int member) {
-            fill_sensitivities(tile, rows, r0, r1, member);
+            fill_sensitivities(tile, tile_of(sweep_.d, tile), rows, r0, r1, member);
         }, s.row, n, out, n);
         return;
     }
@@ -296,6 +324,7 @@ void Pass<T>::bias_gradient(T divisor, T* out) {
 template <class T>
 void Pass<T>::response_gradient(T divisor, T* out) {
     const std::lock_guard<std::recursive_mutex> lock(asked_);
+    require_values();
     require_sensitivities();
     const Structure& s = sweep_.s;
     Buffer<T> aggregate(sweep_.d_stride), by_row(s.plan.n_nodes);
@@ -303,7 +332,7 @@ void Pass<T>::response_gradient(T divisor, T* out) {
         share_out_pieces(sweep_.n_threads, s.plan.n_nodes, 64, [&](Size begin, Size end, int member) {
             const Index r0 = static_cast<Index>(begin), r1 = static_cast<Index>(end);
             fill_preactivations(Wanted::aggregate, tile, aggregate.data(), r0, r1, member);
-            sweep_.kernels.sum_products(sweep_.d.data() + tile * sweep_.d_stride, aggregate.data(),
+            sweep_.kernels.sum_products(tile_of(sweep_.d, tile), aggregate.data(),
                                         sweep_.shape.vectors, r0, r1, by_row.data(), tile > 0);
         });
     for (Index row = 0; row < s.plan.n_nodes; ++row)
@@ -353,7 +382,7 @@ void Pass<T>::combine_ends(bool derivative, T* out) {
     std::vector<Index> every(n_left);
     std::iota(every.begin(), every.end(), 0);
     for (Size tile = 0; tile < sweep_.n_tiles; ++tile) {
-        const T* heads = derivative ? nullptr : sweep_.d.data() + tile * sweep_.d_stride;
+        const T* heads = derivative ? nullptr : tile_of(sweep_.d, tile);
         const T* values = sweep_.y.data() + tile * sweep_.y_stride;
         if (derivative) {
             fill_preactivations(Wanted::gate, tile, gates.data(), 0, plan.n_nodes, 0);
@@ -399,6 +428,7 @@ void Pass<T>::edge_derivative(T* out) {
 template <class T>
 void Pass<T>::weight_gradient_per_sample(T* out) {
     const std::lock_guard<std::recursive_mutex> lock(asked_);
+    require_values();
     require_sensitivities();
     combine_ends(false, out);
 }

@@ -20,7 +20,8 @@ public:
     // x: (samples, n_inputs).
     Pass(const Structure& s, std::shared_ptr<const OwnParameters<T>> parameters, const T* x, Size samples, bool gates,
          int threads);
-    // Its samples, once for each of n_targets targets; forward is not run again. `narrow` must not have run backward.
+    // Its samples, once for each of n_targets targets; forward is not run again. `narrow` must outlive this, and not have
+    // run backward.
     Pass(Pass& narrow, Size n_targets);
 
     // What backward starts from: ∂J/∂o of a loss of the table, y as (samples, n_outputs) or as class indices; or given
@@ -46,15 +47,18 @@ public:
     const Structure& structure() const { return sweep_.s; }
 
 private:
+    void take_over(Size tile, const Buffer<T>& source, Size from_stride, const std::vector<Index>& rows, T* target);
+    void take_gates(Size tile, T* target);
+    T* tile_of(Buffer<T>& d, Size tile) { return d.data() + tile * sweep_.d_stride; }
     void require_gates() const;
     void run(bool loss, const Backward& what, bool straight = false);
-    void require_values() { run(false, {}); }
+    void require_values();
     void require_sensitivities() { run(true, {true, true, false, false}); }
     bool by_tile() const { return !sweep_.shape.by_level || sweep_.n_tiles >= 2 * sweep_.n_threads; }
     template <class Fill>
     void make_rows(Index r1, const Fill& fill, const Index* from, Index n, T* out, Size out_row);
     void fill_preactivations(Wanted wanted, Size tile, T* temporary, Index r0, Index r1, int member);
-    void fill_sensitivities(Size tile, T* temporary, Index r0, Index r1, int member, bool gated = false);
+    void fill_sensitivities(Size tile, T* linear, T* temporary, Index r0, Index r1, int member, bool gated = false);
     void inputs_as_sensitivities(T* out, const Index* from, Index n, Size out_row);
     void combine_ends(bool derivative, T* out);
     const Parameters<T>& view() const { return parameters_->view(); }
@@ -63,12 +67,14 @@ private:
     Sweep<T> sweep_;
     int threads_;  // asked for
     bool gates_;
+    Pass* source_ = nullptr;  // the narrow pass whose samples these are, once for each target
     std::vector<Index> seed_row_;
     // what a loss needs when its turn comes; targets wait where the seeds will be
     std::optional<Loss> loss_;
     T loss_parameter_ = 0;
     std::vector<Size> label_;
     std::vector<T> sample_weight_;
+    std::vector<Index> gate_rows_;  // whose gates are kept
     bool has_values_ = false, has_loss_ = false;
     Backward has_{};
     std::recursive_mutex asked_;  // results may be asked for from several threads

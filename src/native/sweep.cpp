@@ -38,8 +38,8 @@ Shape shape_of(const Structure& s, Size samples, int width, int bytes) {
         const Size lanes = static_cast<Size>(vectors) * width;
         const bool filled = (for_several ? 2 * lanes : lanes) <= whole;
         const bool near = vectors == 2 || rows * lanes * bytes <= CACHE;
-        // blocks are taken two registers at a time; more would only spread a tile's rows
-        if (filled && near && (vectors == 2 || !(mostly_blocks && shape.by_level))) shape.vectors = vectors;
+        // blocks are taken two registers at a time: more would only spread a tile's rows
+        if (filled && near && (vectors == 2 || !mostly_blocks)) shape.vectors = vectors;
     }
     shape.lanes = shape.vectors * width;
     const Size n_tiles = samples / shape.lanes + (samples % shape.lanes != 0);
@@ -52,12 +52,12 @@ Shape shape_of(const Structure& s, Size samples, int width, int bytes) {
 }
 
 template <class T>
-Sweep<T>::Sweep(const Structure& structure, const Kernels<T>& table, Size n_samples, bool with_gates, int threads)
+Sweep<T>::Sweep(const Structure& structure, const Kernels<T>& table, Size n_samples, int threads)
     : s(structure), kernels(table), shape(shape_of(structure, n_samples, table.width, sizeof(T))), samples(n_samples),
       n_tiles(shape.n_tiles), n_threads(useful_threads(structure, n_samples, threads)),
       y_stride(static_cast<Size>(times(s.plan.n_nodes, shape.lanes))),
       d_stride(static_cast<Size>(times(static_cast<std::size_t>(s.plan.n_nodes) + s.plan.n_extra, shape.lanes))),
-      y(times(n_tiles, y_stride)), d(with_gates ? times(n_tiles, d_stride) : 0) {
+      y(times(n_tiles, y_stride)) {
     const Size each = kernels.scratch_size(s.plan, shape.by_level ? shape.n_tiles : 1, shape.vectors);
     const Size line = CACHE_LINE / sizeof(T);
     scratch_each_ = (each + line - 1) / line * line;
@@ -208,6 +208,11 @@ void Sweep<T>::loss_of_tile(Size tile, Loss code, T parameter, const Size* sampl
 }
 
 // ---- gradients ----
+
+template <class T>
+void Sweep<T>::expect_gates() {
+    if (!d) d = Buffer<T>(times(n_tiles, d_stride));
+}
 
 template <class T>
 void Sweep<T>::expect_gradients() {

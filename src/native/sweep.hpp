@@ -25,7 +25,7 @@ Shape shape_of(const Structure& s, Size samples, int width, int bytes);
 template <class T>
 class Sweep {
 public:
-    Sweep(const Structure& structure, const Kernels<T>& kernels, Size samples, bool with_gates, int threads);
+    Sweep(const Structure& structure, const Kernels<T>& kernels, Size samples, int threads);
 
     // How many samples the next run is of; at most as many as it was made for.
     void hold(Size n_samples);
@@ -58,8 +58,9 @@ public:
     // One tile's targets, which are in its seeds (or class labels), to seeds and losses; samples as above.
     void loss_of_tile(Size tile, Loss loss, T parameter, const Size* sample, const Size* label, const T* sample_weight);
 
-    // Room for the gradients that a run of Backward::gradients or Backward::biases leaves; or, for those of the blocks
+    // Room for gates and sensitivities; and for the gradients that a run of Backward::gradients or Backward::biases leaves; or, for those of the blocks
     // where can_go_straight(), the place in the caller's own array, which gets them times `factor`.
+    void expect_gates();
     void expect_gradients();
     void expect_biases();
     bool can_go_straight(const OwnParameters<T>& own) const;

@@ -9,10 +9,11 @@ namespace edgewise {
 template <class T>
 Trainer<T>::Trainer(const Structure& s, const T* weight, const T* bias, const T* response, Size batch_size, Loss loss,
                     T loss_parameter, const OptimizerSettings& settings, int threads)
-    : sweep_(s, kernels<T>(), batch_size, true, threads), settings_(settings), loss_(loss),
+    : sweep_(s, kernels<T>(), batch_size, threads), settings_(settings), loss_(loss),
       loss_parameter_(loss_parameter), batch_size_(batch_size) {
     const PlanView& plan = s.plan;
     const Size slots = sweep_.n_slots();
+    sweep_.expect_gates();
     sweep_.expect_gradients();
     sweep_.expect_biases();
     sweep_.expect_loss();

@@ -174,8 +174,9 @@ class NativePass:
 
     def loss_per_sample(self) -> FloatArray | None:
         if self._loss is None and isinstance(self._objective, LossTarget):
-            self._loss = self._empty(self._n_samples)
-            self._pass.loss_per_sample(self._loss)
+            loss = self._empty(self._n_samples)
+            self._pass.loss_per_sample(loss)
+            self._loss = loss
         return self._loss
 
     def weight_sum(self) -> float:
