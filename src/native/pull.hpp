@@ -9,10 +9,10 @@
 
 namespace edgewise::EDGEWISE_ISA {
 
-constexpr Index AHEAD = 8;  // arcs between asking the caches for a row and using it
+constexpr Index AHEAD = 16;  // arcs between asking the caches for a row and using it
 
 // Asking costs as much as loading, so it is done only where rows are far away: when a tile outgrows the near caches.
-constexpr Size FAR_TILE = Size(3) << 19;  // bytes
+constexpr Size FAR_TILE = Size(1) << 23;  // bytes
 
 template <class T, int V>
 EDGEWISE_INLINE void prefetch_row(const T* row) {
