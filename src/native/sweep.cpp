@@ -8,6 +8,8 @@ namespace {
 
 // What a tile's rows of y and d may fill, to stay near the core. A wider tile reads each weight and index less often.
 constexpr Size CACHE = Size(7) << 18;
+// What they fill where no cache is near: then it is better to come for much at a time.
+constexpr Size FAR_AWAY = Size(1) << 25;
 constexpr Size FEW_ARCS = Size(1) << 17;   // whose gradients one thread brings into the caller's order
 constexpr Size MANY_ARCS = Size(1) << 22;  // whose sums of gradients are not to be held once for each group of tiles
 constexpr Size TOGETHER = 12;              // rows that a block's kernels like to take together
@@ -38,8 +40,9 @@ Shape shape_of(const Structure& s, Size samples, int width, int bytes) {
         const Size lanes = static_cast<Size>(vectors) * width;
         const bool filled = (for_several ? 2 * lanes : lanes) <= whole;
         const bool near = vectors == 2 || rows * lanes * bytes <= CACHE;
+        const bool far = shape.by_level && rows * 2 * width * bytes > FAR_AWAY;
         // blocks are taken two registers at a time: more would only spread a tile's rows
-        if (filled && near && (vectors == 2 || !mostly_blocks)) shape.vectors = vectors;
+        if (filled && (near || far) && (vectors == 2 || !mostly_blocks)) shape.vectors = vectors;
     }
     shape.lanes = shape.vectors * width;
     const Size n_tiles = samples / shape.lanes + (samples % shape.lanes != 0);
