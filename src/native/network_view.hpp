@@ -76,14 +76,14 @@ enum class Loss : std::uint8_t {
 
 enum class Optimizer : std::uint8_t { sgd, adam, adamw };
 
-// One step's settings. share is what the batch's gradient is scaled by, for its mean and to clip it; scale and rate are
-// Adam's corrections of the moments' bias.
+// One step's settings. share is what the batch's gradient is scaled by, for its mean and to clip it; rate and
+// epsilon hold Adam's corrections of the moments' bias.
 template <class T>
 struct OptimizerStep {
     Optimizer kind;
     bool nesterov;
     T learning_rate, momentum, weight_decay, beta1, one_minus_beta1, beta2, one_minus_beta2, epsilon;
-    T scale, rate, share;
+    T rate, share;
 };
 
 // What a forward visit of a row leaves behind, and where.

@@ -63,7 +63,7 @@ void optimizer_step(const OptimizerStep<T>& o, T* __restrict p, const T* __restr
         const T slope = g[k] * o.share + added * p[k];
         first[k] = o.beta1 * first[k] + o.one_minus_beta1 * slope;
         second[k] = o.beta2 * second[k] + o.one_minus_beta2 * slope * slope;
-        p[k] = keep * p[k] - o.rate * first[k] / (square_root(second[k]) / o.scale + o.epsilon);
+        p[k] = keep * p[k] - o.rate * first[k] / (square_root(second[k]) + o.epsilon);
     }
 }
 

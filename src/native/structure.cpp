@@ -6,8 +6,8 @@ namespace edgewise {
 
 namespace {
 
-// A matrix smaller than this is no faster as a block than as arcs.
-constexpr Index FEWEST_HEADS = 4, FEWEST_TAILS = 2;
+// A matrix narrower than this is no faster as a block than as arcs.
+constexpr Index FEWEST_HEADS = 4, FEWEST_TAILS = 16;
 
 bool sums(std::uint8_t aggregation) {
     return aggregation == static_cast<std::uint8_t>(Aggregation::sum) ||

@@ -132,9 +132,10 @@ void Trainer<T>::take_step(double batch_weight) {
     step.one_minus_beta1 = static_cast<T>(1 - settings_.beta1);
     step.beta2 = static_cast<T>(settings_.beta2);
     step.one_minus_beta2 = static_cast<T>(1 - settings_.beta2);
-    step.epsilon = static_cast<T>(settings_.epsilon);
-    step.scale = static_cast<T>(std::sqrt(1 - std::pow(settings_.beta2, taken)));
-    step.rate = static_cast<T>(settings_.learning_rate / (1 - std::pow(settings_.beta1, taken)));
+    // both moments' bias is corrected in two numbers, so that a parameter costs one division
+    const double scale = std::sqrt(1 - std::pow(settings_.beta2, taken));
+    step.epsilon = static_cast<T>(settings_.epsilon * scale);
+    step.rate = static_cast<T>(settings_.learning_rate * scale / (1 - std::pow(settings_.beta1, taken)));
     step.share = static_cast<T>(clip / batch_weight);
     share_out_pieces(sweep_.n_threads, n, PIECE, [&](Size begin, Size end, int) {
         sweep_.kernels.optimizer_step(step, parameter_.data() + begin, gradient_.data() + begin,
