@@ -105,6 +105,11 @@ void Pass<T>::require_gates() const {
 
 template <class T>
 void Pass<T>::require_values() {
+    if (sweep_.overwritten) {  // forward once more
+        sweep_.part_values();
+        sweep_.run(view(), true, false, nullptr, false, [](Size, int) {}, [](Size, int) {});
+        has_values_ = true;
+    }
     if (source_ && !has_values_) {
         std::vector<Index> every(sweep_.s.plan.n_nodes);
         std::iota(every.begin(), every.end(), 0);
@@ -122,25 +127,28 @@ void Pass<T>::run(bool loss, const Backward& what, bool straight) {
     if ((loss || what.sensitivities) && !sweep_.seed_row)
         throw std::invalid_argument("the backward pass has nothing to start from");
     if (source_ && what.gradients) require_values();
-    const bool values = !has_values_ && !source_;
+    const bool values = !has_values_ && !source_ && !sweep_.overwritten;
     loss = loss && loss_ && !has_loss_;
     const Backward missing{what.sensitivities && !has_.sensitivities, what.gated, what.gradients && !has_.gradients,
                            what.biases && !has_.biases};
     const bool backward = missing.sensitivities || missing.gradients || missing.biases;
     if (!values && !loss && !backward) return;
-    if (gates_) sweep_.expect_gates();
+    // who asks for gradients first seldom asks for much else
+    const bool over = sweep_.s.can_overwrite && !source_ && missing.gradients && missing.sensitivities;
+    if (over && !output_) output_ = Buffer<T>(times(sweep_.samples, sweep_.s.n_outputs));
     if (missing.gradients && !straight) sweep_.expect_gradients();
     if (missing.biases) sweep_.expect_biases();
     sweep_.run(
-        view(), values, gates_, backward ? &missing : nullptr, [&](Size tile, int) {
-            if (source_ && !has_.sensitivities) take_gates(tile, tile_of(sweep_.d, tile));
+        view(), values, gates_, backward ? &missing : nullptr, over, [&](Size tile, int) {
+            if (source_ && missing.sensitivities) take_gates(tile, sweep_.d.data() + tile * sweep_.d_stride);
         },
         [&](Size tile, int) {
             if (loss)
                 sweep_.loss_of_tile(tile, *loss_, loss_parameter_, nullptr, label_.empty() ? nullptr : label_.data(),
                                     sample_weight_.empty() ? nullptr : sample_weight_.data());
+            if (over) copy_output(tile, output_.data());
         });
-    has_values_ |= values;
+    has_values_ = (has_values_ || values) && !over;
     has_loss_ |= loss;
     has_.sensitivities |= missing.sensitivities;
     has_.gradients |= missing.gradients && !straight;
@@ -200,17 +208,17 @@ void Pass<T>::fill_preactivations(Wanted wanted, Size tile, T* temporary, Index 
 template <class T>
 void Pass<T>::fill_sensitivities(Size tile, T* linear, T* temporary, Index r0, Index r1, int member, bool gated) {
     if (r0 >= r1) return;
-    sweep_.kernels.backward(sweep_.s.plan, view(), sweep_.y.data() + tile * sweep_.y_stride,
-                            linear, temporary, 0, 0, 0, 1, sweep_.shape.vectors,
-                            sweep_.seed.data() + tile * sweep_.seed_stride(), 0, sweep_.seed_row, r0, r1,
-                            Backward{true, gated, false, false}, nullptr, false, sweep_.scratch(member));
+    sweep_.kernels.backward(sweep_.s.plan, view(), sweep_.y.data() + tile * sweep_.y_stride, linear, linear, temporary, 0,
+                            0, 0, 1, sweep_.shape.vectors, sweep_.seed.data() + tile * sweep_.seed_stride(), 0,
+                            sweep_.seed_row, r0, r1, Backward{true, gated, false, false}, nullptr, false,
+                            sweep_.scratch(member));
 }
 
 template <class T>
 void Pass<T>::inputs_as_sensitivities(T* out, const Index* from, Index n, Size out_row) {
     make_rows(sweep_.s.level_start[1],  // an input has no in-arcs: all are in the first level
               [&](Size tile, T* rows, Index r0, Index r1, int member) {
-                  fill_sensitivities(tile, tile_of(sweep_.d, tile), rows, r0, r1, member);
+                  fill_sensitivities(tile, sweep_.linear(tile), rows, r0, r1, member);
               },
               from, n, out, out_row);
 }
@@ -221,7 +229,8 @@ void Pass<T>::nodes(Quantity quantity, T* out) {
     const Structure& s = sweep_.s;
     const Size lanes = sweep_.shape.lanes;
     const Index n = s.plan.n_nodes;
-    require_values();
+    const bool of_values = quantity == Quantity::value || quantity == Quantity::preactivation || quantity == Quantity::gate;
+    if (of_values) require_values();
     if (quantity == Quantity::preactivation || quantity == Quantity::gate) {
         const Wanted wanted = quantity == Quantity::gate ? Wanted::gate : Wanted::preactivation;
         make_rows(n, [&](Size tile, T* rows, Index r0, Index r1, int member) {
@@ -233,23 +242,24 @@ void Pass<T>::nodes(Quantity quantity, T* out) {
     if (quantity == Quantity::sensitivity && !has_.sensitivities && by_tile()) {  // the recursion itself passes them by
         // those of several targets are many: S(j⁻,t) is then not kept, for it is seldom asked for too
         Buffer<T> linear(source_ ? times(sweep_.d_stride, sweep_.n_threads) : 0);
+        if (!source_) sweep_.expect_gates();
         make_rows(n, [&](Size tile, T* rows, Index r0, Index r1, int member) {
-            T* own = source_ ? linear.data() + member * sweep_.d_stride : tile_of(sweep_.d, tile);
+            T* own = source_ ? linear.data() + member * sweep_.d_stride : sweep_.linear(tile);
             if (source_) take_gates(tile, own);
             fill_sensitivities(tile, own, rows, r0, r1, member, true);
         }, s.row, n, out, n);
         has_.sensitivities = !source_;
         return;
     }
-    if (quantity != Quantity::value) require_sensitivities();
+    if (!of_values) require_sensitivities();
     if (quantity == Quantity::sensitivity) {
         make_rows(n, [&](Size tile, T* rows, Index r0, Index r1, int member) {
-            fill_sensitivities(tile, tile_of(sweep_.d, tile), rows, r0, r1, member);
+            fill_sensitivities(tile, sweep_.linear(tile), rows, r0, r1, member);
         }, s.row, n, out, n);
         return;
     }
     const bool value = quantity == Quantity::value;
-    const T* from = value ? sweep_.y.data() : sweep_.d.data();
+    const T* from = value ? sweep_.y.data() : sweep_.linear();
     const Size stride = value ? sweep_.y_stride : sweep_.d_stride;
     const Size width = sweep_.kernels.width;
     share_out(sweep_.n_threads, (sweep_.samples + width - 1) / width, [&](Size piece, int) {
@@ -267,14 +277,22 @@ void Pass<T>::nodes(Quantity quantity, T* out) {
 }
 
 template <class T>
+void Pass<T>::copy_output(Size tile, T* out) const {
+    const Structure& s = sweep_.s;
+    sweep_.kernels.scatter_samples(sweep_.y.data() + tile * sweep_.y_stride, sweep_.shape.vectors, s.output_row,
+                                   s.n_outputs, 0, sweep_.valid(tile),
+                                   out + tile * sweep_.shape.lanes * s.n_outputs, s.n_outputs);
+}
+
+template <class T>
 void Pass<T>::output(T* out) {
     const std::lock_guard<std::recursive_mutex> lock(asked_);
+    if (output_) {
+        std::copy_n(output_.data(), output_.size(), out);
+        return;
+    }
     require_values();
-    const Structure& s = sweep_.s;
-    for (int tile = 0; tile < sweep_.n_tiles; ++tile)
-        sweep_.kernels.scatter_samples(sweep_.y.data() + tile * sweep_.y_stride, sweep_.shape.vectors, s.output_row,
-                                       s.n_outputs, 0, sweep_.valid(tile),
-                                       out + static_cast<Size>(tile) * sweep_.shape.lanes * s.n_outputs, s.n_outputs);
+    for (Size tile = 0; tile < sweep_.n_tiles; ++tile) copy_output(tile, out);
 }
 
 template <class T>
@@ -332,7 +350,7 @@ void Pass<T>::response_gradient(T divisor, T* out) {
         share_out_pieces(sweep_.n_threads, s.plan.n_nodes, 64, [&](Size begin, Size end, int member) {
             const Index r0 = static_cast<Index>(begin), r1 = static_cast<Index>(end);
             fill_preactivations(Wanted::aggregate, tile, aggregate.data(), r0, r1, member);
-            sweep_.kernels.sum_products(tile_of(sweep_.d, tile), aggregate.data(),
+            sweep_.kernels.sum_products(sweep_.linear(tile), aggregate.data(),
                                         sweep_.shape.vectors, r0, r1, by_row.data(), tile > 0);
         });
     for (Index row = 0; row < s.plan.n_nodes; ++row)
@@ -382,7 +400,7 @@ void Pass<T>::combine_ends(bool derivative, T* out) {
     std::vector<Index> every(n_left);
     std::iota(every.begin(), every.end(), 0);
     for (Size tile = 0; tile < sweep_.n_tiles; ++tile) {
-        const T* heads = derivative ? nullptr : tile_of(sweep_.d, tile);
+        const T* heads = derivative ? nullptr : sweep_.linear(tile);
         const T* values = sweep_.y.data() + tile * sweep_.y_stride;
         if (derivative) {
             fill_preactivations(Wanted::gate, tile, gates.data(), 0, plan.n_nodes, 0);

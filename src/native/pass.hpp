@@ -49,7 +49,7 @@ public:
 private:
     void take_over(Size tile, const Buffer<T>& source, Size from_stride, const std::vector<Index>& rows, T* target);
     void take_gates(Size tile, T* target);
-    T* tile_of(Buffer<T>& d, Size tile) { return d.data() + tile * sweep_.d_stride; }
+    void copy_output(Size tile, T* out) const;
     void require_gates() const;
     void run(bool loss, const Backward& what, bool straight = false);
     void require_values();
@@ -74,6 +74,7 @@ private:
     T loss_parameter_ = 0;
     std::vector<Size> label_;
     std::vector<T> sample_weight_;
+    Buffer<T> output_;              // (samples, n_outputs), once the values have been written over
     std::vector<Index> gate_rows_;  // whose gates are kept
     bool has_values_ = false, has_loss_ = false;
     Backward has_{};

@@ -51,6 +51,10 @@ OwnStructure::OwnStructure(const Description& given) {
     list_arcs(given);
     find_segments();
     block_of_head_ = {};
+    view_.keeps_gates = false;
+    for (Index row = 0; row < n; ++row)
+        view_.keeps_gates |= !is_input_[row] && !gate_from_value(static_cast<Activation>(activation_[row]));
+    view_.can_overwrite = blocks_.empty() && plan.n_extra == 0;
 
     for (Index k = 0; k < given.n_inputs; ++k) input_row_.push_back(given.position[given.inputs[k]]);
     output_seed_.assign(n, -1);

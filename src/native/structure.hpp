@@ -10,6 +10,8 @@ namespace edgewise {
 // A finished plan and where its parts are in the caller's order.
 struct Structure {
     PlanView plan;
+    bool keeps_gates;     // some Φ′(s) cannot be read off its Φ(s)
+    bool can_overwrite;   // S(j⁻,t) may take the place of the values: all arcs are outside blocks, all heads sum
     Index n_edges, n_inputs, n_outputs, n_levels, n_parameters;
     const Index* node;         // (n_nodes) of each row
     const Index* row;          // (n_nodes) of each node

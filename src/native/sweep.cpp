@@ -140,10 +140,10 @@ void Sweep<T>::backward_tile(const Parameters<T>& p, Backward what, Size tile, i
     const Size group = tile % shape.n_groups;
     const bool add = tile >= shape.n_groups;  // the group's first tile sets its sums
     T* to = what.gradients ? gradient.data() + group * n_slots() : nullptr;
-    T* linear = d.data() + tile * d_stride;
+    T* linear = this->linear(tile);
     const T* value = y.data() + tile * y_stride;
     if (what.sensitivities || what.gradients)
-        kernels.backward(plan, p, value, linear, nullptr, 0, 0, 0, 1, shape.vectors, seed.data() + tile * seed_stride(),
+        kernels.backward(plan, p, value, gates() + tile * d_stride, linear, nullptr, 0, 0, 0, 1, shape.vectors, seed.data() + tile * seed_stride(),
                          0, seed_row, 0, plan.n_nodes, what, to, add, scratch(member));
     for (Index b = 0; what.gradients && b < plan.n_blocks; ++b)
         kernels.block_gradient(plan.blocks[b], value, linear, 0, 0, 1, shape.vectors, 0, plan.blocks[b].n_tails,
@@ -158,11 +158,11 @@ void Sweep<T>::backward_levels(const Parameters<T>& p, Backward what) {
     for (Index level = s.n_levels; level-- > 0;)
         share_out_level(level, s.out_work, [&](Index first, Index last, int member) {
             if (what.sensitivities || what.gradients)
-                kernels.backward(plan, p, y.data(), d.data(), nullptr, y_stride, d_stride, 0, n_tiles, shape.vectors,
+                kernels.backward(plan, p, y.data(), gates(), linear(), nullptr, y_stride, d_stride, 0, n_tiles, shape.vectors,
                                  seed.data(), seed_stride(), seed_row, first, last, what, gradient.data(), false,
                                  scratch(member));
             for (int tile = 0; what.biases && tile < n_tiles; ++tile)
-                kernels.sum_lanes(d.data() + tile * d_stride, shape.vectors, first, last, bias.data(), tile > 0);
+                kernels.sum_lanes(linear(tile), shape.vectors, first, last, bias.data(), tile > 0);
         });
     const Size columns = 2 * kernels.width;
     for (Index b = 0; what.gradients && b < plan.n_blocks; ++b) {
@@ -215,6 +215,18 @@ void Sweep<T>::loss_of_tile(Size tile, Loss code, T parameter, const Size* sampl
 template <class T>
 void Sweep<T>::expect_gates() {
     if (!d) d = Buffer<T>(times(n_tiles, d_stride));
+}
+
+template <class T>
+void Sweep<T>::part_values() {
+    Buffer<T> values(times(n_tiles, y_stride));
+    for (Size tile = 0; tile < n_tiles; ++tile)
+        for (Index k = 0; k < s.n_inputs; ++k)
+            std::copy_n(y.data() + tile * y_stride + s.input_row[k] * shape.lanes, shape.lanes,
+                        values.data() + tile * y_stride + s.input_row[k] * shape.lanes);
+    d = std::move(y);
+    y = std::move(values);
+    overwritten = false;
 }
 
 template <class T>

@@ -29,12 +29,15 @@ public:
 
     // How many samples the next run is of; at most as many as it was made for.
     void hold(Size n_samples);
-    // Forward, if `values` are wanted (and gates, if they are); backward, if `what` is not null. Each tile is one
+    // Forward, if `values` are wanted (and gates, if they are); backward, if `what` is not null, which may write S(j⁻,t)
+    // over the values where the structure allows. Each tile is one
     // thread's from before(tile, member), where its inputs may be read, to between(tile, member), when it has its values
     // and not yet its sensitivities; or, level by level, each of the four is done to all tiles before the next.
     template <class Before, class Between>
-    void run(const Parameters<T>& p, bool values, bool gates, const Backward* what, const Before& before,
+    void run(const Parameters<T>& p, bool values, bool gates, const Backward* what, bool over_values, const Before& before,
              const Between& between);
+    // After a run that wrote over the values: room for these elsewhere, with the inputs in it, and S(j⁻,t) in d.
+    void part_values();
 
     // To one tile's inputs from x (samples, n_inputs), to its seeds from sensitivities or targets (samples, n_seeds):
     // sample k of all is sample[k] of the array, or k if that is null.
@@ -77,7 +80,8 @@ public:
     int n_tiles;   // that hold them
     int n_threads;
     Size y_stride, d_stride;
-    Buffer<T> y, d;
+    Buffer<T> y, d;             // (n_tiles, n_nodes, lanes) values; (n_tiles, n_nodes + n_extra, lanes) gates, then S(j⁻,t)
+    bool overwritten = false;   // S(j⁻,t) is where the values were
     Buffer<T> seed, loss;             // (n_tiles, n_seeds, lanes), (n_tiles, lanes)
     const Index* seed_row = nullptr;  // (n_nodes) number of each row's seed, -1 if it has none
     Index n_seeds = 0;
@@ -88,6 +92,10 @@ public:
     Size n_slots() const { return s.plan.n_arcs + s.plan.n_block_arcs; }
     int used_groups() const { return std::min(shape.n_groups, n_tiles); }
     int valid(Size tile) const { return static_cast<int>(std::min<Size>(shape.lanes, samples - tile * shape.lanes)); }
+    const T* gates() const { return d ? d.data() : y.data(); }  // of which none is read if none is kept
+    T* linear() { return overwritten ? y.data() : d.data(); }
+    T* linear(Size tile) { return linear() + tile * d_stride; }
+    const T* linear(Size tile) const { return (overwritten ? y.data() : d.data()) + tile * d_stride; }
     T* scratch(int member) { return scratch_.data() + member * scratch_each_; }
 
 private:
@@ -110,8 +118,11 @@ private:
 
 template <class T>
 template <class Before, class Between>
-void Sweep<T>::run(const Parameters<T>& p, bool values, bool gates, const Backward* what, const Before& before,
-                   const Between& between) {
+void Sweep<T>::run(const Parameters<T>& p, bool values, bool gates, const Backward* what, bool over_values,
+                   const Before& before, const Between& between) {
+    gates &= s.keeps_gates;
+    if (gates || (what && !over_values)) expect_gates();
+    if (what) overwritten = over_values;
     if (!shape.by_level) {
         each_tile([&](Size tile, int member) {
             before(tile, member);

@@ -13,7 +13,6 @@ Trainer<T>::Trainer(const Structure& s, const T* weight, const T* bias, const T*
       loss_parameter_(loss_parameter), batch_size_(batch_size) {
     const PlanView& plan = s.plan;
     const Size slots = sweep_.n_slots();
-    sweep_.expect_gates();
     sweep_.expect_gradients();
     sweep_.expect_biases();
     sweep_.expect_loss();
@@ -165,7 +164,7 @@ Size Trainer<T>::run(const TrainingData<T>& data, Size first, Size n_steps, doub
         const Backward all{true, true, true, true};
         sweep_.hold(count);
         sweep_.run(
-            view_, true, true, teaches ? &all : nullptr,
+            view_, true, true, teaches ? &all : nullptr, s.can_overwrite,
             [&](Size tile, int) {
                 sweep_.read_inputs(tile, data.x, sample);
                 if (data.y) sweep_.read_seeds(tile, data.y, sample);
