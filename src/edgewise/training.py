@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edgewise import losses, samples
-from edgewise.arrays import FloatArray
+from edgewise.arrays import FloatArray, shuffled
 from edgewise.engine import training
 from edgewise.errors import DataError
 from edgewise.history import History, StepRecord
@@ -101,7 +101,7 @@ def fit(
     with _bar(progress, epochs) as advance:
         for epoch in range(epochs):
             began = time.perf_counter()
-            order = rng.permutation(rows) if shuffle else rows
+            order = shuffled(rows, rng) if shuffle else rows
             output = np.empty((len(order), net.n_outputs), net.dtype)
             loss_each = np.empty(len(order), net.dtype)
             place = 0

@@ -11,6 +11,7 @@
 
 #include "dispatch.hpp"
 #include "pass.hpp"
+#include "shuffle.hpp"
 #include "structure.hpp"
 #include "topology.hpp"
 #include "trainer.hpp"
@@ -489,6 +490,16 @@ NB_MODULE(_core, module) {
     module.def("longest_path_to", &longest_path_to, nb::arg("order").noconvert(), nb::arg("out_start").noconvert(),
                nb::arg("out_edge").noconvert(), nb::arg("head").noconvert(), nb::arg("is_target").noconvert(),
                "depth[i] = arcs on the longest path from i to a target, -1 if it reaches none.");
+
+    module.def(
+        "shuffle",
+        [](Out<std::int64_t> order, In<std::uint32_t> random) {
+            check_size(random.size(), order.size(), "random");
+            checked_size(order.size(), "items");
+            nb::gil_scoped_release release;
+            edgewise::shuffle(order.data(), random.data(), static_cast<Size>(order.size()));
+        },
+        nb::arg("order").noconvert(), nb::arg("random").noconvert(), "Puts order in the order that random draws.");
 
     nb::class_<BoundStructure>(module, "Structure", "A plan as the passes read it; see src/native/structure.hpp.")
         .def("__init__", &make_structure, nb::arg("tail").noconvert(), nb::arg("head").noconvert(),
