@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 import numpy as np
@@ -215,7 +215,10 @@ def _steps(
             engine_name,
             net,
             loss=data.loss,
-            optimizer={"kind": type(optimizer).__name__.lower(), **asdict(optimizer)},  # type: ignore[call-overload]
+            optimizer={
+                "kind": type(optimizer).__name__.lower(),
+                **{f.name: getattr(optimizer, f.name) for f in fields(optimizer)},  # type: ignore[arg-type]
+            },
             batch_size=min(batch_size, len(data.x)),
             clip_norm=clip_norm,
             x=data.x,
