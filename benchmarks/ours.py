@@ -27,6 +27,19 @@ def call(problem: Problem) -> Side:
     return Side(run, check)
 
 
+def call_with_new_weights(problem: Problem) -> Side:
+    """The same; before every call one weight is changed, in its last digit."""
+    net, same = problem.net, call(problem)
+    weights = [net.weight[0], np.nextafter(net.weight[0], np.float32(0))]
+
+    def run() -> Any:
+        weights.reverse()
+        net.weight[0] = weights[0]
+        return same.run()
+
+    return Side(run, same.check)
+
+
 def call_with_input_gradient(problem: Problem) -> Side:
     net, x, y, loss = problem.net, problem.x, problem.y, problem.loss
 

@@ -23,11 +23,12 @@ GRAPHS: tuple[Row, ...] = (
     Comparison(
         "dag-20k-relu",
         "A call: random graph, 1,000 nodes, 20,000 arcs, B = 64, ReLU",
-        """Weights, values and sensitivities together fit the second-level cache, so the limit is how fast rows of
-        values can be loaded from it: an arc loads one row in the forward pass and one in the backward pass, and each
-        load feeds two multiply-adds at most, where a matrix product feeds dozens from registers. PyTorch and JAX are
-        limited by something else: several operations for each of the graph's many levels, each on a few thousand
-        numbers.""",
+        """Weights and values together fit the second-level cache, so the limit is how fast rows of values can be loaded
+        from it: an arc loads one row in the forward pass and one in the backward pass, and each load feeds two
+        multiply-adds at most, where a matrix product feeds dozens from registers. Then come the gradients' sums over
+        lanes, as far as they do not hide behind loads; the Python call; and bringing the gradients of two threads
+        together and into the caller's order. PyTorch and JAX are limited by something else: several operations for
+        each of the graph's many levels, each on a few thousand numbers.""",
         lambda: networks.random_dag(1_000, 20_000, 64),
         ours.call,
         (
@@ -38,6 +39,16 @@ GRAPHS: tuple[Row, ...] = (
             Peer("JAX, jit", "jax_dag.segment_sum", 55, 85, slow=True),
             Peer("Connex", "connex_dag.call", 130, 200, slow=True),
         ),
+    ),
+    Comparison(
+        "dag-20k-new-weights",
+        "The same with other weights in every call",
+        """In the row above, as in all rows of calls, the weights are the same in every call, as they are for a network
+        that is looked into or evaluated: then it is enough to see that they are. Here one of them changes each time, as
+        all would in a training loop of one's own, and they are copied and laid out again, by head and by tail.""",
+        lambda: networks.random_dag(1_000, 20_000, 64),
+        ours.call_with_new_weights,
+        (Peer("PyTorch, hand-written", "torch_dag.hand_written_plain"),),
     ),
     Comparison(
         "dag-20k-mixed",
@@ -51,9 +62,9 @@ GRAPHS: tuple[Row, ...] = (
     Comparison(
         "dag-200k",
         "A call: random graph, 10,000 nodes, 200,000 arcs, B = 64, ReLU",
-        """Values and sensitivities of all samples no longer fit the second-level cache, and a tile of fewer samples,
-        which would, gives each arc's weight and index less work to pay for itself. The limit is between the second and
-        the last level of cache: the number of loads that can be under way at once.""",
+        """A tile's values just fit the second-level cache; together with the stream of weights, indices and gradients
+        they no longer do. The limit is between the second and the last level of cache: the number of loads that can be
+        under way at once. The check of the weights and the gradients' way into the caller's order are visible too.""",
         lambda: networks.random_dag(10_000, 200_000, 64),
         ours.call,
         (_hand_written(22, 30), _TUNED),
@@ -120,7 +131,8 @@ GRAPHS: tuple[Row, ...] = (
         "A call: time for each arc and sample, random graphs, twenty arcs a node, B = 64, ReLU",
         """Time for each arc and sample grows in steps, where the rows of values and sensitivities outgrow a level of
         cache. From the first size to the last, each arc asks for a row that is further away; the arithmetic and the
-        plan's cost for each arc do not change.""",
+        plan's cost for each arc do not change. The last size's values would just fit the last-level cache if it
+        were this machine's alone. What is seen there is memory: rows come at the rate at which the machine copies.""",
         (20_000, 200_000, 2_000_000, 20_000_000),
         Target(3),
     ),
@@ -216,8 +228,10 @@ DENSE: tuple[Row, ...] = (
         "step-2-16-16-1",
         "A training step: dense 2-16-16-1, minibatches of 32, SGD",
         """A whole epoch runs in the core, so a step costs its arithmetic: the two passes and the update. What remains
-        above that is gathering the minibatch's rows. JAX comes near when a whole epoch is compiled as one function;
-        its usual loop, like PyTorch's, pays for every call from Python.""",
+        above that is gathering the minibatch's rows, and what happens in Python around each epoch: drawing its order,
+        its loss and R². JAX comes near when a whole epoch is compiled as one function; its usual loop, like PyTorch's,
+        pays for every call from Python. micrograd makes a Python object of every number; the figure it is held to is
+        nearer to the time of the arithmetic alone than a whole step comes.""",
         lambda: networks.regression(2, 16, 16, 1, batch_size=32, samples=2048, epochs=4),
         ours.step,
         (
@@ -231,8 +245,7 @@ DENSE: tuple[Row, ...] = (
     Comparison(
         "dense-64-32-32-10",
         "A call: dense 64-32-32-10, B = 64, ReLU",
-        """Layers this small stay in the first-level cache, and Edgewise multiplies them by its own kernel, since a call
-        of BLAS costs as much as such a product. A good part of the time is still the Python call.""",
+        """Layers this small stay in the first-level cache. A good part of the time is still the Python call.""",
         lambda: networks.dense(64, 32, 32, 10, batch=64),
         ours.call,
         (
@@ -285,23 +298,24 @@ DENSE: tuple[Row, ...] = (
                 (784, 128, 10),
                 64,
                 (1.1, 1.4),
-                """Nearly all of it is two matrix products with the first layer's weights, by BLAS. Around them are the
-                transposition of x and the Python call.""",
+                """Nearly all of it is two matrix products with the first layer's weights. Around them are the
+                transposition of x, the check that the weights are still the same, and the Python call.""",
             ),
             (
                 "784-512-512-10",
                 (784, 512, 512, 10),
                 128,
                 (0.9, 1.1),
-                """Matrix products, by the BLAS that SciPy brings. PyTorch's own is a little faster at them, and nothing
-                else is left to gain.""",
+                """Matrix products, by Edgewise's own kernel. PyTorch's is a little faster at them; Edgewise saves passes
+                over the data around them: gradients go straight to the caller's array.""",
             ),
             (
                 "784-1024x3-10",
                 (784, 1024, 1024, 1024, 10),
                 256,
                 (0.9, 1.05),
-                """As above: the machine's limit for matrix products, and no more to be had.""",
+                """As above. A slab of values that a product reads again and again is in the second-level cache; a
+                product that went through it in pieces of the first would come nearer to the machine's limit.""",
             ),
         )
     ),
@@ -311,8 +325,8 @@ QUANTITIES: tuple[Row, ...] = (
     Comparison(
         "sensitivities",
         "All S(i, t) for the 10 outputs: dense 64-64-64-64-64-10, tanh, B = 128",
-        """Targets are further lanes of one backward pass: each weight is loaded once for all of them. The result holds
-        a number for each target, sample and node, and writing it is a good part of the time.""",
+        """Targets are further lanes of one backward pass, and gates come over to them tile by tile. The result holds a
+        number for each target, sample and node, and writing it is a good part of the time.""",
         lambda: networks.dense(64, 64, 64, 64, 64, 10, batch=128, activation="tanh"),
         ours.sensitivities,
         (
@@ -333,8 +347,8 @@ QUANTITIES: tuple[Row, ...] = (
     Comparison(
         "fit-digits",
         "A training step of fit: digits, dense 64-64-32-10, minibatches of 32, Adam",
-        """Small matrix products in the first-level cache, then Adam's update, whose square roots and divisions take
-        about as long as the passes do at this batch size. What is compared is the final loss.""",
+        """Small matrix products in the first-level cache, then Adam's update, whose square roots and divisions are a
+        good part of a step at this batch size. What is compared is the final loss.""",
         lambda: networks.digits(64, 32, batch_size=32, epochs=20),
         ours.fit,
         (
