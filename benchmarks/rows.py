@@ -306,8 +306,8 @@ DENSE: tuple[Row, ...] = (
                 (784, 512, 512, 10),
                 128,
                 (0.9, 1.1),
-                """Matrix products, by Edgewise's own kernel. PyTorch's is a little faster at them; Edgewise saves passes
-                over the data around them: gradients go straight to the caller's array.""",
+                """Matrix products, by a kernel of our own. That of PyTorch is a little faster; what is saved here are
+                passes over the data around them: gradients go straight to the caller's array.""",
             ),
             (
                 "784-1024x3-10",

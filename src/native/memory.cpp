@@ -16,7 +16,7 @@ namespace edgewise {
 namespace {
 
 constexpr std::size_t PAGE = std::size_t(1) << 12, HUGE_PAGE = std::size_t(1) << 21;
-constexpr std::size_t MOST_KEPT = std::size_t(1) << 30;  // bytes, of all that nobody uses at the moment
+constexpr std::size_t MOST_KEPT = std::size_t(1) << 29;  // bytes, of all that nobody uses at the moment
 constexpr std::size_t MOST_PIECES = 64;
 
 struct Piece {

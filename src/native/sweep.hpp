@@ -121,8 +121,9 @@ template <class Before, class Between>
 void Sweep<T>::run(const Parameters<T>& p, bool values, bool gates, const Backward* what, bool over_values,
                    const Before& before, const Between& between) {
     gates &= s.keeps_gates;
-    if (gates || (what && !over_values)) expect_gates();
-    if (what) overwritten = over_values;
+    if (values) overwritten = false;
+    if (what && over_values) overwritten = true;
+    if (gates || (what && !overwritten)) expect_gates();
     if (!shape.by_level) {
         each_tile([&](Size tile, int member) {
             before(tile, member);
