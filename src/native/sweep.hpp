@@ -29,10 +29,10 @@ public:
 
     // How many samples the next run is of; at most as many as it was made for.
     void hold(Size n_samples);
-    // Forward, if `values` are wanted (and gates, if they are); backward, if `what` is not null, which may write S(j⁻,t)
-    // over the values where the structure allows. Each tile is one
-    // thread's from before(tile, member), where its inputs may be read, to between(tile, member), when it has its values
-    // and not yet its sensitivities; or, level by level, each of the four is done to all tiles before the next.
+    // Forward, if `values` are wanted (and gates, if they are); backward, if `what` is not null, with S(j⁻,t) over the
+    // values if that is wanted and the structure allows it. Each tile is one thread's, from before(tile, member), where
+    // its inputs may be read, by way of between(tile, member), when it has its values and not yet its sensitivities, to
+    // the end; or, level by level, each of the four is done to all tiles before the next.
     template <class Before, class Between>
     void run(const Parameters<T>& p, bool values, bool gates, const Backward* what, bool over_values, const Before& before,
              const Between& between);
@@ -61,11 +61,11 @@ public:
     // One tile's targets, which are in its seeds (or class labels), to seeds and losses; samples as above.
     void loss_of_tile(Size tile, Loss loss, T parameter, const Size* sample, const Size* label, const T* sample_weight);
 
-    // Room for gates and sensitivities; and for the gradients that a run of Backward::gradients or Backward::biases leaves; or, for those of the blocks
-    // where can_go_straight(), the place in the caller's own array, which gets them times `factor`.
+    // Room for gates and S(j⁻,t), for the sums that a run of Backward::gradients leaves, and of Backward::biases.
     void expect_gates();
     void expect_gradients();
     void expect_biases();
+    // Whether gradients of the blocks may go to the caller's own array as they are made; and let them, times `factor`.
     bool can_go_straight(const OwnParameters<T>& own) const;
     void send_straight(T factor, T* out);
     // The groups' gradients together, in the caller's order, times `factor`.
