@@ -257,22 +257,35 @@ void Sweep<T>::collect_weights(const OwnParameters<T>& own, T factor, T* out) co
     const T* groups = gradient.data();
     const Size slots = n_slots();
     const int used = used_groups();
-    // Summed as they stand, then edge by edge. Few arcs are one thread's: lines that another core wrote come slowly when
-    // they are asked for in no order.
-    const int collectors = plan.n_arcs < FEW_ARCS ? 1 : n_threads;
-    Buffer<T> sums(plan.n_arcs);
-    share_out_pieces(collectors, plan.n_arcs, PIECE, [&](Size begin, Size end, int) {
-        kernels.sum_groups(groups + begin, slots, used, end - begin, factor, sums.data() + begin);
-    });
-    share_out_pieces(collectors, plan.n_arcs ? s.n_edges : 0, PIECE, [&](Size begin, Size end, int) {
-        if (own.plain && !plan.n_blocks) return kernels.pick(sums.data(), s.out_place + begin, end - begin, out + begin);
+    // Summed as they stand, then edge by edge. Lines that another core wrote come slowly when they are asked for in no
+    // order: of few arcs, each thread makes all sums for itself.
+    const auto sum = [&](Size begin, Size end, T* sums) {
+        kernels.sum_groups(groups + begin, slots, used, end - begin, factor, sums + begin);
+    };
+    const auto pick = [&](const T* sums, Size begin, Size end) {
+        if (own.plain && !plan.n_blocks) return kernels.pick(sums, s.out_place + begin, end - begin, out + begin);
         for (Size e = begin; e < end; ++e) {
             const Index a = s.out_place[e];
             if (a < 0) continue;
             const Index row = plan.out_row[a];
             out[e] = own.plain || row >= plan.n_nodes ? sums[a] : sums[a] * own.factor[row];
         }
-    });
+    };
+    if (plan.n_arcs < FEW_ARCS) {
+        const int members = std::min(n_threads, plan.n_arcs < PIECE ? 1 : 2);
+        Buffer<T> sums(times(plan.n_arcs, members));
+        bool there[2] = {false, false};
+        share_out(members, plan.n_arcs ? members : 0, [&](Size piece, int member) {
+            T* own_sums = sums.data() + static_cast<Size>(member) * plan.n_arcs;
+            if (!there[member]) sum(0, plan.n_arcs, own_sums);
+            there[member] = true;
+            pick(own_sums, s.n_edges * piece / members, s.n_edges * (piece + 1) / members);
+        });
+    } else {
+        Buffer<T> sums(plan.n_arcs);
+        share_out_pieces(n_threads, plan.n_arcs, PIECE, [&](Size begin, Size end, int) { sum(begin, end, sums.data()); });
+        share_out_pieces(n_threads, s.n_edges, PIECE, [&](Size begin, Size end, int) { pick(sums.data(), begin, end); });
+    }
     if (straight_) return;
     if (s.first_block_edge >= 0 && own.plain) {
         share_out_pieces(n_threads, plan.n_block_arcs, PIECE, [&](Size begin, Size end, int) {
