@@ -17,11 +17,17 @@ Pass<T>::Pass(const Structure& s, std::shared_ptr<const OwnParameters<T>> parame
               bool gates, int threads)
     : parameters_(std::move(parameters)),
       sweep_(s, kernels<T>(), samples, threads), threads_(threads), gates_(gates) {
-    const auto read = [&](Size tile, int) { sweep_.read_inputs(tile, x, nullptr); };
-    if (samples * s.n_inputs < FEW_NUMBERS)
-        for (Size tile = 0; tile < sweep_.n_tiles; ++tile) read(tile, 0);
+    read_tiles(s.n_inputs, [&](Size tile) { sweep_.read_inputs(tile, x, nullptr); });
+}
+
+// read(tile) for all of them, each with so many numbers a sample.
+template <class T>
+template <class Read>
+void Pass<T>::read_tiles(Index numbers, const Read& read) {
+    if (samples() * numbers < FEW_NUMBERS)
+        for (Size tile = 0; tile < sweep_.n_tiles; ++tile) read(tile);
     else
-        sweep_.each_tile(read);
+        sweep_.each_tile([&](Size tile, int) { read(tile); });
 }
 
 template <class T>
@@ -79,7 +85,7 @@ void Pass<T>::start_from_loss(Loss loss, T parameter, const T* y, const Size* la
     sweep_.expect_loss();
     loss_ = loss;
     loss_parameter_ = parameter;
-    for (Size tile = 0; y && tile < sweep_.n_tiles; ++tile) sweep_.read_seeds(tile, y, nullptr);
+    if (y) read_tiles(sweep_.n_seeds, [&](Size tile) { sweep_.read_seeds(tile, y, nullptr); });
     if (label) label_.assign(label, label + samples());
     if (sample_weight) sample_weight_.assign(sample_weight, sample_weight + samples());
 }
@@ -89,11 +95,11 @@ void Pass<T>::start_from(const T* seed, Index n_seeds, const Index* seed_row) {
     require_gates();
     seed_row_.assign(seed_row, seed_row + sweep_.s.plan.n_nodes);
     sweep_.expect_seeds(n_seeds, seed_row_.data());
-    for (Size tile = 0; tile < sweep_.n_tiles; ++tile) {
+    read_tiles(n_seeds, [&](Size tile) {
         sweep_.read_seeds(tile, seed, nullptr);
         sweep_.kernels.clear_padding(sweep_.seed.data() + tile * sweep_.seed_stride(), n_seeds, sweep_.shape.vectors,
                                      sweep_.valid(tile));
-    }
+    });
 }
 
 template <class T>
@@ -135,7 +141,8 @@ void Pass<T>::run(bool loss, const Backward& what, bool straight) {
     if (!values && !loss && !backward) return;
     // who asks for gradients first seldom asks for much else
     const bool over = sweep_.s.can_overwrite && !source_ && missing.gradients && missing.sensitivities;
-    if (over && !output_) output_ = Buffer<T>(times(sweep_.samples, sweep_.s.n_outputs));
+    const bool few_outputs = Size(16) * sweep_.s.n_outputs <= sweep_.s.n_edges;  // which are then worth a place of their own
+    if (over && few_outputs && !output_) output_ = Buffer<T>(times(sweep_.samples, sweep_.s.n_outputs));
     if (missing.gradients && !straight) sweep_.expect_gradients();
     if (missing.biases) sweep_.expect_biases();
     sweep_.run(
@@ -146,7 +153,7 @@ void Pass<T>::run(bool loss, const Backward& what, bool straight) {
             if (loss)
                 sweep_.loss_of_tile(tile, *loss_, loss_parameter_, nullptr, label_.empty() ? nullptr : label_.data(),
                                     sample_weight_.empty() ? nullptr : sample_weight_.data());
-            if (over) copy_output(tile, output_.data());
+            if (over && output_) copy_output(tile, output_.data());
         });
     has_values_ = (has_values_ || values) && !over;
     has_loss_ |= loss;

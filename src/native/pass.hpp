@@ -49,6 +49,8 @@ public:
 private:
     void take_over(Size tile, const Buffer<T>& source, Size from_stride, const std::vector<Index>& rows, T* target);
     void take_gates(Size tile, T* target);
+    template <class Read>
+    void read_tiles(Index numbers, const Read& read);
     void copy_output(Size tile, T* out) const;
     void require_gates() const;
     void run(bool loss, const Backward& what, bool straight = false);

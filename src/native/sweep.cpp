@@ -6,7 +6,7 @@ namespace edgewise {
 
 namespace {
 
-// What a tile's rows of y and d may fill, to stay near the core. A wider tile reads each weight and index less often.
+// What a tile's rows may fill, to stay near the core. A wider tile reads each weight and index less often.
 constexpr Size CACHE = Size(7) << 18;
 // What they fill where no cache is near: then it is better to come for much at a time.
 constexpr Size FAR_AWAY = Size(1) << 25;
@@ -33,7 +33,8 @@ Shape shape_of(const Structure& s, Size samples, int width, int bytes) {
     shape.by_level = work / std::max<Index>(1, s.n_levels) > LEVEL_WORK &&
                      (mostly_blocks || few_tiles || s.plan.n_arcs > MANY_ARCS);
     const bool for_several = work > 2 * THREAD_WORK && !shape.by_level;
-    const Size rows = s.plan.n_nodes * Size(2) + s.plan.n_extra;
+    const bool alone = s.can_overwrite && !s.keeps_gates;  // the values, without d
+    const Size rows = alone ? s.plan.n_nodes : s.plan.n_nodes * Size(2) + s.plan.n_extra;
     const Size whole = samples - samples % width + (samples % width ? width : 0);
     shape.vectors = 1;
     for (int vectors : {2, 4, 8}) {
