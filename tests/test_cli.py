@@ -126,6 +126,7 @@ def test_the_version_is_that_of_the_package():
         (["train", "iris", "--activation", "magic"], "unknown activation 'magic'"),
         (["train", "iris", "--dtype", "int8"], "float32"),
         (["train", "iris", "--learning-rate", "-1"], "learning_rate"),
+        (["train", "iris", "--schedule", "slow"], "there is no schedule 'slow'; use constant, step, cosine, plateau"),
         (["train", "iris", "--learning-rate", "nan"], "learning_rate"),
         (["train", "iris", "--test-share", "1"], "must lie between 0 and 1"),
         (["train", "iris", "--target", "colour"], "no column 'colour'; columns: 'sepal length (cm)'"),
@@ -219,6 +220,15 @@ def test_train_learns_a_quantity(here):
     assert metrics["held_out"]["r2"] > 0.9
     assert metrics["baseline"]["r2"] <= 0
     assert Path("edgewise-run/trees/metrics.json").is_file()
+
+
+@pytest.mark.parametrize("schedule", ["constant", "step", "cosine", "plateau"])
+def test_train_by_a_schedule(here, schedule):
+    metrics = as_json("train", "iris", "--epochs", 40, "--learning-rate", 0.02, "--schedule", schedule, "--out", "o")
+    assert metrics["settings"]["schedule"] == schedule
+    assert metrics["held_out"]["accuracy"] > 0.85
+    header = Path("o/history.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert ("learning_rate" in header) == (schedule != "constant")
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "binary_cross_entropy", "hinge", "squared_error"])

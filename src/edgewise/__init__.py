@@ -30,6 +30,7 @@ from edgewise.network import Network
 from edgewise.optimizers import SGD, Adam, AdamW
 from edgewise.paths import Path, count_paths, iter_paths, top_paths
 from edgewise.results import BackwardPass, ForwardPass
+from edgewise.schedules import Cosine, ReduceOnPlateau, StepDecay
 from edgewise.training import fit
 from edgewise.transform import Decoupled
 from edgewise.verify import Verification, verify
@@ -39,6 +40,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "BackwardPass",
+    "Cosine",
     "DataError",
     "Decoupled",
     "EdgewiseError",
@@ -52,6 +54,8 @@ __all__ = [
     "MissingDependencyError",
     "Network",
     "Path",
+    "ReduceOnPlateau",
+    "StepDecay",
     "StepRecord",
     "Verification",
     "activations",

@@ -105,6 +105,7 @@ class Trainer32:
         label: NDArray[np.int64] | None,
         sample_weight: Floats | None,
         order: NDArray[np.int64],
+        rate_factor: NDArray[np.float64] | None,
         output: Floats,
         losses: Floats,
         first: int,

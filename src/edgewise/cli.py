@@ -108,6 +108,9 @@ def train(
     batch_size: Annotated[int, typer.Option(min=1, help="Samples per step.")] = 32,
     optimizer: Annotated[str, typer.Option(help="sgd, adam or adamw.")] = "adamw",
     learning_rate: Annotated[float, typer.Option(help="Step size of the optimizer.")] = 2e-3,
+    schedule: Annotated[
+        str, typer.Option(help="How the step size changes: constant, step, cosine (with a warm-up) or plateau.")
+    ] = "constant",
     weight_decay: Annotated[
         float | None, typer.Option(help="Pull of the weights to 0; 0.3 for adamw, 0 for the others, if left out.")
     ] = None,
@@ -144,6 +147,7 @@ def train(
         batch_size=batch_size,
         optimizer=optimizer,
         learning_rate=learning_rate,
+        schedule=schedule,
         weight_decay=weight_decay,
         patience=patience,
         seed=seed,

@@ -44,6 +44,8 @@ class History:
     validation_loss: list[float] = field(default_factory=list)
     """Empty without validation data, as is the next."""
     validation_metric: list[float] = field(default_factory=list)
+    learning_rate: list[float] = field(default_factory=list)
+    """Of the epoch's last step; empty without a schedule."""
     seconds: list[float] = field(default_factory=list)
     best_epoch: int | None = None
     """The epoch with the smallest validation loss."""
@@ -54,6 +56,8 @@ class History:
         columns: dict[str, Any] = {"epoch": self.epoch, "loss": self.loss, "metric": self.metric}
         if self.validation_loss:
             columns |= {"validation_loss": self.validation_loss, "validation_metric": self.validation_metric}
+        if self.learning_rate:
+            columns |= {"learning_rate": self.learning_rate}
         return columns | {"seconds": self.seconds}
 
     def write_csv(self, path: str | PathLike[str]) -> None:

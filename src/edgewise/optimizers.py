@@ -34,10 +34,12 @@ class Optimizer(Protocol):
     def step(self, parameters: FloatArray, gradient: FloatArray, state: State) -> None: ...
 
 
-def _check(name: str, value: float, low: float, high: float = math.inf) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value < high:
+def check_number(name: str, value: float, low: float, high: float = math.inf, *, whole: bool = False) -> None:
+    """DataError if a setting is not a number of low ≤ value < high, or not a whole one where that is asked."""
+    kind = int if whole else int | float
+    if isinstance(value, bool) or not isinstance(value, kind) or not low <= value < high:
         bounds = f"at least {low}" + (f" and below {high}" if high < math.inf else "")
-        raise DataError(f"{name} must be a number {bounds}, not {value!r}")
+        raise DataError(f"{name} must be a {'whole ' if whole else ''}number {bounds}, not {value!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,9 @@ class SGD:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        _check("learning_rate", self.learning_rate, 0)
-        _check("momentum", self.momentum, 0, 1)
-        _check("weight_decay", self.weight_decay, 0)
+        check_number("learning_rate", self.learning_rate, 0)
+        check_number("momentum", self.momentum, 0, 1)
+        check_number("weight_decay", self.weight_decay, 0)
         if self.nesterov and self.momentum == 0:
             raise DataError("nesterov needs a momentum, e.g. SGD(0.01, momentum=0.9, nesterov=True)")
 
@@ -89,11 +91,11 @@ def _adam_update(settings: "Adam | AdamW", parameters: FloatArray, gradient: Flo
 
 
 def _check_adam(settings: "Adam | AdamW") -> None:
-    _check("learning_rate", settings.learning_rate, 0)
-    _check("beta1", settings.beta1, 0, 1)
-    _check("beta2", settings.beta2, 0, 1)
-    _check("epsilon", settings.epsilon, 0)
-    _check("weight_decay", settings.weight_decay, 0)
+    check_number("learning_rate", settings.learning_rate, 0)
+    check_number("beta1", settings.beta1, 0, 1)
+    check_number("beta2", settings.beta2, 0, 1)
+    check_number("epsilon", settings.epsilon, 0)
+    check_number("weight_decay", settings.weight_decay, 0)
 
 
 @dataclass(frozen=True, slots=True)

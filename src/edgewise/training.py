@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,6 +23,7 @@ from edgewise.history import History, StepRecord
 from edgewise.network import Network
 from edgewise.optimizers import SGD, Adam, AdamW, Optimizer
 from edgewise.results import BackwardPass
+from edgewise.schedules import Schedule
 
 Callback = Callable[[StepRecord], Any]
 
@@ -34,6 +35,7 @@ def fit(
     *,
     loss: str | losses.Loss | None = None,
     optimizer: Optimizer | None = None,
+    schedule: Schedule | None = None,
     epochs: int = 100,
     batch_size: int = 32,
     validation: tuple[ArrayLike, ArrayLike] | float | None = None,
@@ -56,6 +58,8 @@ def fit(
     loss : a name or an `edgewise.Loss`. None: "cross_entropy" if y holds whole numbers, one per sample, and there
         are several outputs; else "squared_error".
     optimizer : None is Adam(1e-3).
+    schedule : how the learning rate changes: StepDecay, Cosine, ReduceOnPlateau, or one of your own (see
+        `edgewise.schedules.Schedule`); None leaves it as it is.
     validation : (x, y) to measure on after every epoch, or the share of the samples to hold out for it.
     patience : stop when the validation loss has not fallen for so many epochs, and restore the best parameters.
     clip_norm : scale the gradient of all parameters together down to this Euclidean norm (Pascanu et al. 2013).
@@ -104,14 +108,20 @@ def fit(
             order = shuffled(rows, rng) if shuffle else rows
             output = np.empty((len(order), net.n_outputs), net.dtype)
             loss_each = np.empty(len(order), net.dtype)
+            rate_factor = (
+                None if schedule is None else _rate_factor(schedule, epoch, epochs, order, batch_size, history)
+            )
             place = 0
             try:
                 while place < len(order) and not stop:
                     if not callbacks:
-                        place = steps.run(order, output, loss_each, place, len(order), SECONDS_AT_ONCE)
+                        place = steps.run(order, rate_factor, output, loss_each, place, len(order), SECONDS_AT_ONCE)
                     else:
                         before, step = net.with_own_parameters(), steps.steps
-                        first, place = place, steps.run(order, output, loss_each, place, 1, SECONDS_AT_ONCE)
+                        first, place = (
+                            place,
+                            steps.run(order, rate_factor, output, loss_each, place, 1, SECONDS_AT_ONCE),
+                        )
                         if steps.steps > step:  # samples of weight 0 alone make no step
                             steps.put(net)
                             batch = order[first:place]
@@ -139,6 +149,8 @@ def fit(
                 )
             last_finite = _parameters(net)
             history.epoch.append(epoch)
+            if rate_factor is not None:
+                history.learning_rate.append(optimizer.learning_rate * float(rate_factor[-1]))
             history.loss.append(data.mean_loss(order[:place], loss_each[:place]))
             history.metric.append(metric(used, output[:place], y_all[order[:place]]))
             if held_out is not None:
@@ -196,7 +208,14 @@ class _Steps(Protocol):
     @property
     def steps(self) -> int: ...
     def run(
-        self, order: NDArray[np.int64], output: FloatArray, loss: FloatArray, place: int, n_steps: int, seconds: float
+        self,
+        order: NDArray[np.int64],
+        rate_factor: NDArray[np.float64] | None,
+        output: FloatArray,
+        loss: FloatArray,
+        place: int,
+        n_steps: int,
+        seconds: float,
     ) -> int: ...
     def put(self, network: Network) -> None: ...
 
@@ -254,7 +273,14 @@ class _StepsHere:
         self.diverged, self.steps = False, 0
 
     def run(
-        self, order: NDArray[np.int64], output: FloatArray, loss: FloatArray, place: int, n_steps: int, seconds: float
+        self,
+        order: NDArray[np.int64],
+        rate_factor: NDArray[np.float64] | None,
+        output: FloatArray,
+        loss: FloatArray,
+        place: int,
+        n_steps: int,
+        seconds: float,
     ) -> int:
         batch = order[place : place + self._batch_size]
         there = slice(place, place + len(batch))
@@ -275,7 +301,10 @@ class _StepsHere:
             norm = float(np.linalg.norm(gradient))
             if norm > self._clip_norm:
                 gradient *= self._clip_norm / norm
-        self._optimizer.step(self._parameters, gradient, self._state)
+        optimizer = self._optimizer
+        if rate_factor is not None:
+            optimizer = _at_rate(optimizer, optimizer.learning_rate * float(rate_factor[place // self._batch_size]))
+        optimizer.step(self._parameters, gradient, self._state)
         self.steps += 1
         self.put(self._net)
         return there.stop
@@ -285,6 +314,30 @@ class _StepsHere:
         weight = self._parameters[:n_weights]
         network.weight[:] = weight if network.tie is None else weight[network.tie]
         network.bias[self._neurons] = self._parameters[n_weights:]
+
+
+def _rate_factor(
+    schedule: Schedule, epoch: int, epochs: int, order: NDArray[np.int64], batch_size: int, history: History
+) -> NDArray[np.float64]:
+    """The schedule's factor for each of the epoch's minibatches."""
+    n_steps = -(-len(order) // batch_size)
+    factor = np.asarray(schedule.factors(epoch + (np.arange(n_steps) + 0.5) / n_steps, epochs, history), np.float64)
+    if factor.shape != (n_steps,) or not (np.isfinite(factor) & (factor >= 0)).all():
+        raise DataError(
+            f"{type(schedule).__name__}.factors gave {factor} in epoch {epoch}; it must give {n_steps} finite numbers "
+            "≥ 0, one for each step"
+        )
+    return np.ascontiguousarray(factor)
+
+
+def _at_rate(optimizer: Optimizer, learning_rate: float) -> Optimizer:
+    try:
+        return replace(optimizer, learning_rate=learning_rate)  # type: ignore[type-var]
+    except TypeError:
+        raise DataError(
+            f"a schedule needs an optimizer whose learning_rate can be replaced: a dataclass, which "
+            f"{type(optimizer).__name__} is not"
+        ) from None
 
 
 def _parameters(net: Network) -> tuple[FloatArray, FloatArray]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise import activations, data, formats, losses, optimizers
+from edgewise import activations, data, formats, losses, optimizers, schedules
 from edgewise.arrays import FloatArray
 from edgewise.build import mlp
 from edgewise.data import Task
@@ -52,6 +52,7 @@ class Settings:
     batch_size: int = 32
     optimizer: str = "adamw"
     learning_rate: float = 2e-3
+    schedule: str = "constant"
     weight_decay: float | None = None
     patience: int = 15
     seed: int = 0
@@ -140,6 +141,7 @@ def train(settings: Settings, *, progress: bool = False) -> Report:
         *task.part(task.training, network),
         loss=task.loss,
         optimizer=optimizer,
+        schedule=_schedule(settings),
         epochs=settings.epochs,
         batch_size=settings.batch_size,
         validation=task.part(task.validation, network),
@@ -188,6 +190,12 @@ def _optimizer(settings: Settings) -> optimizers.SGD | optimizers.Adam | optimiz
     if decay is None:
         decay = DEFAULT_WEIGHT_DECAY if settings.optimizer == "adamw" else 0.0
     return OPTIMIZERS[settings.optimizer](learning_rate=settings.learning_rate, weight_decay=decay)
+
+
+def _schedule(settings: Settings) -> schedules.Schedule | None:
+    if settings.schedule not in schedules.NAMED:
+        raise DataError(f"there is no schedule {settings.schedule!r}; use {', '.join(schedules.NAMED)}")
+    return schedules.NAMED[settings.schedule]
 
 
 def _prepare(settings: Settings) -> _Task:

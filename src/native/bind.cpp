@@ -426,12 +426,14 @@ void bind_numbers(nb::module_& module, const char* pass_name, const char* traine
              nb::arg("threads"))
         .def("run",
              [](Trainer& self, In2<T> x, std::optional<In2<T>> y, std::optional<In<Size>> label,
-                std::optional<In<T>> sample_weight, In<Size> order, Out2<T> output, Out<T> losses, std::size_t first,
-                std::size_t n_steps, double seconds) {
+                std::optional<In<T>> sample_weight, In<Size> order, std::optional<In<double>> rate_factor,
+                Out2<T> output, Out<T> losses, std::size_t first, std::size_t n_steps, double seconds) {
                  const edgewise::Structure& s = self.structure();
                  check_size(x.shape(1), s.n_inputs, "a row of x");
                  check_targets<T>(s, x.shape(0), self.loss(), y, label, sample_weight);
                  check_range(order, x.shape(0), "order");
+                 const std::size_t batch = static_cast<std::size_t>(self.batch_size());
+                 if (rate_factor) check_size(rate_factor->size(), (order.size() + batch - 1) / batch, "rate_factor");
                  check_size(output.shape(0), order.size(), "output");
                  check_size(output.shape(1), s.n_outputs, "a row of output");
                  check_size(losses.size(), order.size(), "losses");
@@ -441,13 +443,15 @@ void bind_numbers(nb::module_& module, const char* pass_name, const char* traine
                                                       sample_weight ? sample_weight->data() : nullptr,
                                                       order.data(),
                                                       static_cast<Size>(order.size()),
+                                                      rate_factor ? rate_factor->data() : nullptr,
                                                       output.data(),
                                                       losses.data()};
                  nb::gil_scoped_release release;
                  return self.run(data, static_cast<Size>(first), static_cast<Size>(n_steps), seconds);
              },
              nb::arg("x").noconvert(), nb::arg("y").noconvert().none(), nb::arg("label").noconvert().none(),
-             nb::arg("sample_weight").noconvert().none(), nb::arg("order").noconvert(), nb::arg("output").noconvert(), nb::arg("losses").noconvert(),
+             nb::arg("sample_weight").noconvert().none(), nb::arg("order").noconvert(),
+             nb::arg("rate_factor").noconvert().none(), nb::arg("output").noconvert(), nb::arg("losses").noconvert(),
              nb::arg("first"), nb::arg("n_steps"), nb::arg("seconds"))
         .def_prop_ro("diverged", &Trainer::diverged)
         .def_prop_ro("steps", &Trainer::steps)

@@ -109,7 +109,7 @@ bool Trainer<T>::sum_gradient() {
 }
 
 template <class T>
-void Trainer<T>::take_step(double batch_weight) {
+void Trainer<T>::take_step(double batch_weight, double rate_factor) {
     const Size n = n_weights_ + sweep_.s.plan.n_nodes;
     double clip = 1;
     if (settings_.clip_norm != std::numeric_limits<double>::infinity()) {
@@ -124,7 +124,8 @@ void Trainer<T>::take_step(double batch_weight) {
     OptimizerStep<T> step;
     step.kind = settings_.kind;
     step.nesterov = settings_.nesterov;
-    step.learning_rate = static_cast<T>(settings_.learning_rate);
+    const double learning_rate = settings_.learning_rate * rate_factor;
+    step.learning_rate = static_cast<T>(learning_rate);
     step.momentum = static_cast<T>(settings_.momentum);
     step.weight_decay = static_cast<T>(settings_.weight_decay);
     step.beta1 = static_cast<T>(settings_.beta1);
@@ -134,7 +135,7 @@ void Trainer<T>::take_step(double batch_weight) {
     // both moments' bias is corrected in two numbers, so that a parameter costs one division
     const double scale = std::sqrt(1 - std::pow(settings_.beta2, taken));
     step.epsilon = static_cast<T>(settings_.epsilon * scale);
-    step.rate = static_cast<T>(settings_.learning_rate * scale / (1 - std::pow(settings_.beta1, taken)));
+    step.rate = static_cast<T>(learning_rate * scale / (1 - std::pow(settings_.beta1, taken)));
     step.share = static_cast<T>(clip / batch_weight);
     share_out_pieces(sweep_.n_threads, n, PIECE, [&](Size begin, Size end, int) {
         sweep_.kernels.optimizer_step(step, parameter_.data() + begin, gradient_.data() + begin,
@@ -184,7 +185,7 @@ Size Trainer<T>::run(const TrainingData<T>& data, Size first, Size n_steps, doub
                 diverged_ = true;
                 return place;
             }
-            take_step(weight);
+            take_step(weight, data.rate_factor ? data.rate_factor[place / batch_size_] : 1.0);
         }
         place += count;
     }

@@ -23,6 +23,7 @@ struct TrainingData {
     const T* sample_weight;    // (samples) or null
     const Size* order;         // (n) samples, each minibatch a piece of it
     Size n;
+    const double* rate_factor;  // (minibatches of the order) of the learning rate, or null
     T* output;                 // (n, n_outputs) in that order, before the step that each sample is part of
     T* loss;                   // (n)
 };
@@ -39,6 +40,7 @@ public:
     Size run(const TrainingData<T>& data, Size first, Size n_steps, double seconds);
 
     Loss loss() const { return loss_; }
+    Size batch_size() const { return batch_size_; }
     bool diverged() const { return diverged_; }
     Size steps() const { return steps_; }
     void parameters(T* weight, T* bias) const;  // in the caller's order; biases of inputs are left alone
@@ -47,7 +49,7 @@ public:
 private:
     void spread();
     bool sum_gradient();
-    void take_step(double batch_weight);
+    void take_step(double batch_weight, double rate_factor);
 
     Sweep<T> sweep_;
     OptimizerSettings settings_;

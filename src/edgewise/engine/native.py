@@ -280,11 +280,21 @@ class NativeTraining:
         )
 
     def run(
-        self, order: NDArray[np.int64], output: FloatArray, loss: FloatArray, place: int, n_steps: int, seconds: float
+        self,
+        order: NDArray[np.int64],
+        rate_factor: NDArray[np.float64] | None,
+        output: FloatArray,
+        loss: FloatArray,
+        place: int,
+        n_steps: int,
+        seconds: float,
     ) -> int:
-        """Steps from `place` in the order on; returns the place reached, to which output and loss are filled."""
+        """Steps from `place` in the order on; returns the place reached, to which output and loss are filled.
+
+        rate_factor: of the learning rate, for each minibatch of the order; None for all 1.
+        """
         return self._trainer.run(
-            self._x, self._y, self._labels, self._weight, order, output, loss, place, n_steps, seconds
+            self._x, self._y, self._labels, self._weight, order, rate_factor, output, loss, place, n_steps, seconds
         )
 
     @property
