@@ -1,5 +1,8 @@
 """Networks: what may be built, what is refused and in which words, order, depth, layers, ties, decoupling."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -302,3 +305,17 @@ class TestRandomDag:
     def test_too_many_edges(self):
         with pytest.raises(ew.GraphError, match="need 9 to 45"):
             ew.random_dag(10, 46, n_inputs=1)
+
+
+@pytest.mark.parametrize("make_copy", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net)), copy.copy])
+def test_a_network_goes_to_another_process_after_a_pass(make_copy):
+    net = ew.Network([0, 1, 2, 2], [2, 2, 3, 3], [0.5, 0.5, 1.0, -2.0], names=["a", "b", "h", "o"], tie=[0, 0, 1, 2])
+    x = np.array([[1.0, 2.0], [0.5, -1.0]])
+    expected = net.backprop(x).weight_gradient
+    twin = make_copy(net)
+    assert (twin.backprop(x).weight_gradient == expected).all()
+    assert (twin.names, twin.dtype) == (net.names, net.dtype)
+    twin.weight[2] = 7
+    assert net.weight[2] == 1
+    with pytest.raises(ValueError, match="read-only"):
+        twin.tail[0] = 1

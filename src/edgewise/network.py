@@ -1,6 +1,5 @@
 """Network: the structure and the parameters of a directed acyclic graph of neurons, validated once at the door."""
 
-import copy
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from os import PathLike
@@ -442,9 +441,9 @@ class Network:
 
     # ---- other forms of the same network ----
 
-    def replace(self, **changes: Any) -> "Network":
-        """A network of its own, like this one but for the constructor's arguments that are given."""
-        own: dict[str, Any] = {
+    def _arguments(self) -> dict[str, Any]:
+        """What the constructor would make this network from."""
+        return {
             "tail": self.tail,
             "head": self.head,
             "weight": self._weight,
@@ -458,7 +457,14 @@ class Network:
             "tie": self.tie,
             "dtype": self._dtype,
         }
-        return Network(**(own | changes))
+
+    def replace(self, **changes: Any) -> "Network":
+        """A network of its own, like this one but for the constructor's arguments that are given."""
+        return Network(**(self._arguments() | changes))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For another process or a deep copy: the same network, whatever has been made from it here."""
+        return _from_arguments, (self._arguments(),)
 
     def copy(self) -> "Network":
         """A network of its own with the same structure and parameters."""
@@ -466,7 +472,8 @@ class Network:
 
     def with_own_parameters(self) -> "Network":
         """The same structure, shared, with parameters of its own: cheap where the structure is large."""
-        twin = copy.copy(self)
+        twin = object.__new__(Network)
+        twin.__dict__.update(self.__dict__)
         twin.__dict__.pop("layers", None)  # they are views of the parameters
         twin._weight, twin._bias, twin._response = self._weight.copy(), self._bias.copy(), self._response.copy()
         return twin
@@ -502,6 +509,10 @@ class Network:
 
 
 _forward, _backward = engine.forward, engine.backward  # `engine` is also an argument's name above
+
+
+def _from_arguments(arguments: dict[str, Any]) -> Network:
+    return Network(**arguments)
 
 
 def _float_dtype(dtype: DTypeLike) -> np.dtype[Any]:
