@@ -148,6 +148,24 @@ def test_early_stopping_restores_the_best():
     assert_close(best, min(history.validation_loss))
 
 
+def test_patience_without_validation_watches_the_training_loss():
+    x, y = blobs()
+    net = ew.mlp([2, 8, 3])
+    history = ew.fit(net, x, y, optimizer=ew.Adam(0.02), epochs=500, patience=3, tolerance=0.05)
+    assert history.stopped_early
+    assert history.best_epoch is None
+    losses = np.array(history.loss)
+    # the last epochs did not bring the loss so far below what it had fallen to, and there were just enough of them
+    fallen_to, fell = np.inf, 0
+    for epoch, loss in enumerate(losses):
+        if loss < fallen_to - 0.05:
+            fallen_to, fell = loss, epoch
+    assert len(losses) - 1 == fell + 3
+    again = ew.mlp([2, 8, 3])
+    ew.fit(again, x, y, optimizer=ew.Adam(0.02), epochs=len(losses))
+    assert net.weight.tobytes() == again.weight.tobytes()  # the last parameters stay
+
+
 def test_clipping_bounds_the_step():
     x, y = blobs()
     net = ew.mlp([2, 3])
@@ -276,7 +294,7 @@ def test_an_interrupt_keeps_whole_steps():
         ({"batch_size": 2.5}, "batch_size must be"),
         ({"validation": 1.0}, "validation must be"),
         ({"validation": 0.999}, "leaves none to train on"),
-        ({"patience": 3}, "patience needs validation"),
+        ({"tolerance": -0.1}, "tolerance must be a number at least 0, not -0.1"),
         ({"clip_norm": 0}, "clip_norm"),
         ({"sample_weight": [1.0]}, "sample_weight has shape"),
     ],

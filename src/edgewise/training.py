@@ -21,7 +21,7 @@ from edgewise.engine import training
 from edgewise.errors import DataError
 from edgewise.history import History, StepRecord
 from edgewise.network import Network
-from edgewise.optimizers import SGD, Adam, AdamW, Optimizer
+from edgewise.optimizers import SGD, Adam, AdamW, Optimizer, check_number
 from edgewise.results import BackwardPass
 from edgewise.schedules import Schedule
 
@@ -40,6 +40,7 @@ def fit(
     batch_size: int = 32,
     validation: tuple[ArrayLike, ArrayLike] | float | None = None,
     patience: int | None = None,
+    tolerance: float = 0.0,
     clip_norm: float | None = None,
     sample_weight: ArrayLike | None = None,
     class_weight: losses.ClassWeight | None = None,
@@ -61,7 +62,9 @@ def fit(
     schedule : how the learning rate changes: StepDecay, Cosine, ReduceOnPlateau, or one of your own (see
         `edgewise.schedules.Schedule`); None leaves it as it is.
     validation : (x, y) to measure on after every epoch, or the share of the samples to hold out for it.
-    patience : stop when the validation loss has not fallen for so many epochs, and restore the best parameters.
+    patience : stop when the validation loss has not fallen for so many epochs, and restore the best parameters. Without
+        validation it is the training loss, and the last parameters stay.
+    tolerance : by how much a loss must fall below the best before, to count as fallen.
     clip_norm : scale the gradient of all parameters together down to this Euclidean norm (Pascanu et al. 2013).
     sample_weight, class_weight : as in `Network.backprop`.
     seed : decides the order of the samples and which are held out.
@@ -73,6 +76,7 @@ def fit(
     An interrupt (Ctrl-C) leaves the parameters as after the last whole step.
     """
     _check_settings(epochs, batch_size, patience, clip_norm, validation)
+    check_number("tolerance", tolerance, 0)
     x_all, one_sample = samples.read(net, x)
     if one_sample:
         raise DataError(f"x has shape {np.shape(x)}; training needs samples as rows, (B, {net.n_inputs})")
@@ -101,6 +105,7 @@ def fit(
     history = History(metric_name="accuracy" if used.kind == "classification" else "r2")
     last_finite = best = _parameters(net)
     best_loss, stop = math.inf, False
+    fallen_to, fell = math.inf, None
 
     with _bar(progress, epochs) as advance:
         for epoch in range(epochs):
@@ -153,13 +158,16 @@ def fit(
                 history.learning_rate.append(optimizer.learning_rate * float(rate_factor[-1]))
             history.loss.append(data.mean_loss(order[:place], loss_each[:place]))
             history.metric.append(metric(used, output[:place], y_all[order[:place]]))
+            watched = history.loss[-1]
             if held_out is not None:
-                value = _validate(net, used, held_out, history, class_weight, engine, threads)
-                if value < best_loss:
-                    best_loss, best, history.best_epoch = value, last_finite, epoch
+                watched = _validate(net, used, held_out, history, class_weight, engine, threads)
+                if watched < best_loss:
+                    best_loss, best, history.best_epoch = watched, last_finite, epoch
+            if watched < fallen_to - tolerance:
+                fallen_to, fell = watched, epoch
             history.seconds.append(time.perf_counter() - began)
             advance(history)
-            if patience is not None and history.best_epoch is not None and epoch - history.best_epoch >= patience:
+            if patience is not None and fell is not None and epoch - fell >= patience:
                 history.stopped_early = True
                 break
             if stop:
@@ -356,8 +364,6 @@ def _check_settings(
             raise DataError(f"{name} must be a whole number ≥ 1, not {value!r}")
     if clip_norm is not None and not (isinstance(clip_norm, int | float) and 0 < clip_norm < math.inf):
         raise DataError(f"clip_norm must be a number > 0, not {clip_norm!r}")
-    if patience is not None and validation is None:
-        raise DataError("patience needs validation data, e.g. validation=0.1")
     if isinstance(validation, tuple):
         if len(validation) != 2:
             raise DataError(f"validation must be a pair (x, y) or a share, not {len(validation)} things")
