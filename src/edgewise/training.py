@@ -64,7 +64,7 @@ def fit(
     validation : (x, y) to measure on after every epoch, or the share of the samples to hold out for it.
     patience : stop when the validation loss has not fallen for so many epochs, and restore the best parameters. Without
         validation it is the training loss, and the last parameters stay.
-    tolerance : by how much a loss must fall below the best before, to count as fallen.
+    tolerance : by how much an epoch's loss must lie below the lowest before it, to count as fallen.
     clip_norm : scale the gradient of all parameters together down to this Euclidean norm (Pascanu et al. 2013).
     sample_weight, class_weight : as in `Network.backprop`.
     seed : decides the order of the samples and which are held out.
@@ -104,8 +104,7 @@ def fit(
     steps = _steps(net, data, optimizer, int(batch_size), clip_norm, engine, threads)
     history = History(metric_name="accuracy" if used.kind == "classification" else "r2")
     last_finite = best = _parameters(net)
-    best_loss, stop = math.inf, False
-    fallen_to, fell = math.inf, None
+    lowest, fell, stop = math.inf, None, False
 
     with _bar(progress, epochs) as advance:
         for epoch in range(epochs):
@@ -161,10 +160,12 @@ def fit(
             watched = history.loss[-1]
             if held_out is not None:
                 watched = _validate(net, used, held_out, history, class_weight, engine, threads)
-                if watched < best_loss:
-                    best_loss, best, history.best_epoch = watched, last_finite, epoch
-            if watched < fallen_to - tolerance:
-                fallen_to, fell = watched, epoch
+            if watched < lowest - tolerance:
+                fell = epoch
+            if watched < lowest:
+                lowest = watched
+                if held_out is not None:
+                    best, history.best_epoch = last_finite, epoch
             history.seconds.append(time.perf_counter() - began)
             advance(history)
             if patience is not None and fell is not None and epoch - fell >= patience:
