@@ -71,7 +71,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         network : a network to train a copy of instead, with an input for each feature and an output for each class,
             label or target; hidden_layer_sizes, activation and dtype are then its own.
         learning_rate, schedule : Adam's; see `edgewise.schedules`.
-        alpha : pulls weights and biases to 0 (L2); divided, as in MLPClassifier, by the weight of the samples of a step.
+        alpha : pulls weights and biases to 0 (L2); divided, as in MLPClassifier, by the weight of a step's samples.
         batch_size : samples per step; "auto" is 200, or all if there are fewer.
         max_iter : most epochs.
         tol, n_iter_no_change : training stops when the loss has not fallen by tol for so many epochs.
