@@ -124,6 +124,32 @@ def test_warm_start_goes_on():
         model.fit(x[y < 2], y[y < 2])
 
 
+def test_partial_fit_goes_on_where_it_left_off():
+    x, y = iris()
+    model = quick(batch_size=50)
+    with pytest.raises(ew.DataError, match="the first call of partial_fit needs classes"):
+        model.partial_fit(x, y)
+    order = np.random.default_rng(0).permutation(150)
+    for _ in range(40):
+        for part in np.split(order, 3):
+            model.partial_fit(x[part], y[part], classes=[0, 1, 2])
+    assert model.score(x, y) > 0.93
+    assert model.n_iter_ == len(model.loss_curve_) == 120
+    assert model._state.step == 120
+    with pytest.raises(ew.DataError, match=r"y holds .*7.*, which is none of the classes \[0, 1, 2\]"):
+        model.partial_fit(x, y + 7 * (y == 2) - 2 * (y == 2))
+    with pytest.raises(ew.DataError, match=r"classes are \[0, 1, 2\] since the first call, not \[0, 1\]"):
+        model.partial_fit(x, y, classes=[0, 1])
+
+
+def test_partial_fit_of_numbers_is_fit_in_pieces():
+    x, y = load_diabetes(return_X_y=True)
+    whole = EdgewiseRegressor((8,), max_iter=1, random_state=0).fit(x, y)
+    piece = EdgewiseRegressor((8,), random_state=0).partial_fit(x, y)
+    assert (whole.predict(x) == piece.predict(x)).all()
+    assert piece.partial_fit(x, y).loss_ < whole.loss_
+
+
 def test_early_stopping_holds_samples_out():
     x, y = iris()
     model = quick(max_iter=500, early_stopping=True, n_iter_no_change=5).fit(x, y)

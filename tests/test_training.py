@@ -163,6 +163,57 @@ def test_patience_without_validation_watches_the_training_loss():
     assert net.weight.tobytes() == again.weight.tobytes()  # the last parameters stay
 
 
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("engine", ["native", "reference"])
+@pytest.mark.parametrize(
+    "optimizer",
+    [ew.SGD(0.1), ew.SGD(0.1, momentum=0.9), ew.Adam(0.02), ew.AdamW(0.02)],
+    ids=["sgd", "heavy", "adam", "w"],
+)
+def test_an_optimizer_goes_on_from_its_state(optimizer, engine, tied):
+    x, y = blobs(70)
+    start = ew.mlp([2, 17, 3], activation="tanh")
+    start.bias[0] = 5.0  # of an input: ignored, and left alone
+    if tied:
+        weight = np.resize([0.3, -0.2, 0.5, 0.1, -0.4], start.n_edges)
+        start = start.replace(tie=np.arange(start.n_edges) % 5, weight=weight)
+    settings = {"optimizer": optimizer, "batch_size": 16, "shuffle": False, "engine": engine}
+    whole, parts, state = start.copy(), start.copy(), ew.OptimizerState()
+    ew.fit(whole, x, y, epochs=5, **settings)
+    ew.fit(parts, x, y, epochs=2, state=state, **settings)
+    assert state.step == 10
+    ew.fit(parts, x, y, epochs=3, state=state, **settings)
+    assert state.step == 25
+    assert parts.weight.tobytes() == whole.weight.tobytes()
+    assert parts.bias.tobytes() == whole.bias.tobytes()
+    assert parts.bias[0] == 5.0
+
+
+def test_the_state_is_the_same_in_the_core():
+    x, y = blobs(70)
+    states = ew.OptimizerState(), ew.OptimizerState()
+    for engine, state in zip(("native", "reference"), states, strict=True):
+        ew.fit(ew.mlp([2, 17, 3], activation="tanh"), x, y, epochs=3, state=state, engine=engine)
+    assert states[0].step == states[1].step
+    for in_core, here in zip(states[0].moments, states[1].moments, strict=True):
+        assert_close(in_core, here, 1e-10)
+
+
+def test_a_state_of_something_else_is_refused():
+    x, y = blobs(70)
+    state = ew.OptimizerState()
+    ew.fit(ew.mlp([2, 4, 3]), x, y, epochs=1, state=state)
+    with pytest.raises(
+        ew.DataError, match=r"state holds moments of shape \[\(27,\), \(27,\)\]; this optimizer has \[\(33,"
+    ):
+        ew.fit(ew.mlp([2, 5, 3]), x, y, epochs=1, state=state)
+    with pytest.raises(ew.DataError, match=r"this optimizer has \[\] on this network"):
+        ew.fit(ew.mlp([2, 4, 3]), x, y, epochs=1, state=state, optimizer=ew.SGD())
+    state.moments[1][3] = np.nan
+    with pytest.raises(ew.DataError, match="state holds a number that is not finite"):
+        ew.fit(ew.mlp([2, 4, 3]), x, y, epochs=1, state=state)
+
+
 def test_clipping_bounds_the_step():
     x, y = blobs()
     net = ew.mlp([2, 3])

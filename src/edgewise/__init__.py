@@ -27,7 +27,7 @@ from edgewise.history import History, StepRecord
 from edgewise.layers import Layer
 from edgewise.losses import Loss
 from edgewise.network import Network
-from edgewise.optimizers import SGD, Adam, AdamW
+from edgewise.optimizers import SGD, Adam, AdamW, OptimizerState
 from edgewise.paths import Path, count_paths, iter_paths, top_paths
 from edgewise.results import BackwardPass, ForwardPass
 from edgewise.schedules import Cosine, ReduceOnPlateau, StepDecay
@@ -53,6 +53,7 @@ __all__ = [
     "Loss",
     "MissingDependencyError",
     "Network",
+    "OptimizerState",
     "Path",
     "ReduceOnPlateau",
     "StepDecay",

@@ -16,8 +16,11 @@ from edgewise.errors import DataError
 
 
 @dataclass(slots=True)
-class State:
-    """What an optimizer remembers: the number of steps taken, and arrays like the parameters."""
+class OptimizerState:
+    """What an optimizer remembers: the number of steps taken, and arrays like the parameters.
+
+    `fit` lays parameters out in one array: the weights, of tied ones the first, then the biases of all but the inputs.
+    """
 
     step: int = 0
     moments: list[FloatArray] = field(default_factory=list)
@@ -29,9 +32,9 @@ class Optimizer(Protocol):
     @property
     def learning_rate(self) -> float: ...
 
-    def init(self, n_parameters: int, dtype: DTypeLike) -> State: ...
+    def init(self, n_parameters: int, dtype: DTypeLike) -> OptimizerState: ...
 
-    def step(self, parameters: FloatArray, gradient: FloatArray, state: State) -> None: ...
+    def step(self, parameters: FloatArray, gradient: FloatArray, state: OptimizerState) -> None: ...
 
 
 def check_number(name: str, value: float, low: float, high: float = math.inf, *, whole: bool = False) -> None:
@@ -62,10 +65,10 @@ class SGD:
         if self.nesterov and self.momentum == 0:
             raise DataError("nesterov needs a momentum, e.g. SGD(0.01, momentum=0.9, nesterov=True)")
 
-    def init(self, n_parameters: int, dtype: DTypeLike) -> State:
-        return State(0, [np.zeros(n_parameters, dtype)] if self.momentum else [])
+    def init(self, n_parameters: int, dtype: DTypeLike) -> OptimizerState:
+        return OptimizerState(0, [np.zeros(n_parameters, dtype)] if self.momentum else [])
 
-    def step(self, parameters: FloatArray, gradient: FloatArray, state: State) -> None:
+    def step(self, parameters: FloatArray, gradient: FloatArray, state: OptimizerState) -> None:
         state.step += 1
         if self.weight_decay:
             gradient = gradient + self.weight_decay * parameters
@@ -77,7 +80,7 @@ class SGD:
         parameters -= self.learning_rate * gradient
 
 
-def _adam_update(settings: "Adam | AdamW", parameters: FloatArray, gradient: FloatArray, state: State) -> None:
+def _adam_update(settings: "Adam | AdamW", parameters: FloatArray, gradient: FloatArray, state: OptimizerState) -> None:
     """Kingma & Ba 2015, algorithm 1, with bias-corrected moments."""
     state.step += 1
     first, second = state.moments
@@ -111,10 +114,10 @@ class Adam:
     def __post_init__(self) -> None:
         _check_adam(self)
 
-    def init(self, n_parameters: int, dtype: DTypeLike) -> State:
-        return State(0, [np.zeros(n_parameters, dtype), np.zeros(n_parameters, dtype)])
+    def init(self, n_parameters: int, dtype: DTypeLike) -> OptimizerState:
+        return OptimizerState(0, [np.zeros(n_parameters, dtype), np.zeros(n_parameters, dtype)])
 
-    def step(self, parameters: FloatArray, gradient: FloatArray, state: State) -> None:
+    def step(self, parameters: FloatArray, gradient: FloatArray, state: OptimizerState) -> None:
         if self.weight_decay:
             gradient = gradient + self.weight_decay * parameters
         _adam_update(self, parameters, gradient, state)
@@ -133,9 +136,9 @@ class AdamW:
     def __post_init__(self) -> None:
         _check_adam(self)
 
-    def init(self, n_parameters: int, dtype: DTypeLike) -> State:
-        return State(0, [np.zeros(n_parameters, dtype), np.zeros(n_parameters, dtype)])
+    def init(self, n_parameters: int, dtype: DTypeLike) -> OptimizerState:
+        return OptimizerState(0, [np.zeros(n_parameters, dtype), np.zeros(n_parameters, dtype)])
 
-    def step(self, parameters: FloatArray, gradient: FloatArray, state: State) -> None:
+    def step(self, parameters: FloatArray, gradient: FloatArray, state: OptimizerState) -> None:
         parameters *= 1 - self.learning_rate * self.weight_decay
         _adam_update(self, parameters, gradient, state)

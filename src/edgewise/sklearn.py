@@ -19,7 +19,7 @@ from edgewise.build import mlp
 from edgewise.errors import DataError, MissingDependencyError
 from edgewise.history import History
 from edgewise.network import Network
-from edgewise.optimizers import Adam
+from edgewise.optimizers import Adam, OptimizerState
 from edgewise.schedules import Schedule
 from edgewise.training import fit
 
@@ -104,15 +104,23 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
 
     network_: Network
     history_: History
+    loss_curve_: list[float]
+    _state: OptimizerState
 
     def _train(
-        self, x: NDArray[Any], y: NDArray[Any], n_outputs: int, loss: str, sample_weight: ArrayLike | None
+        self,
+        x: NDArray[Any],
+        y: NDArray[Any],
+        n_outputs: int,
+        loss: str,
+        sample_weight: ArrayLike | None,
+        once: bool,
     ) -> None:
-        """Fits network_ to y as `loss` wants it."""
+        """Fits network_ to y as `loss` wants it; `once`: one more epoch, where the last call left off."""
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        if self.warm_start and hasattr(self, "network_"):
-            network = self.network_
-            what = "as warm_start asks, the network of the last fit goes on"
+        if (once or self.warm_start) and hasattr(self, "network_"):
+            network, state = self.network_, self._state
+            what = "the network of the calls before"
         elif self.network is not None:
             network = self.network.copy()
             what = "the network given"
@@ -132,6 +140,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
                 f"{what} has {network.n_inputs} inputs and {network.n_outputs} outputs; the data need {x.shape[1]} "
                 f"inputs, one for each feature, and {n_outputs} outputs"
             )
+        if not hasattr(self, "network_") or network is not self.network_:
+            state = OptimizerState()
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, x, ensure_non_negative=True)
         batch_size = min(200, len(x)) if self.batch_size == "auto" else self.batch_size
         if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
@@ -145,19 +155,21 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
             loss=loss,
             optimizer=Adam(self.learning_rate, weight_decay=decay),
             schedule=self.schedule,
-            epochs=self.max_iter,
+            epochs=1 if once else self.max_iter,
             batch_size=int(batch_size),
-            validation=self.validation_fraction if self.early_stopping else None,
-            patience=self.n_iter_no_change,
+            validation=self.validation_fraction if self.early_stopping and not once else None,
+            patience=None if once else self.n_iter_no_change,
             tolerance=self.tol,
             clip_norm=self.clip_norm,
             sample_weight=weight,
             seed=seed,
+            state=state,
             progress=self.verbose,
             threads=self.threads,
         )
-        self.network_ = network
-        self.loss_curve_ = list(self.history_.loss)
+        before = self.loss_curve_ if once and hasattr(self, "network_") else []
+        self.network_, self._state = network, state
+        self.loss_curve_ = before + self.history_.loss
         self.loss_ = self.loss_curve_[-1]
         self.n_iter_ = len(self.loss_curve_)
         self.n_outputs_ = n_outputs
@@ -188,7 +200,42 @@ class EdgewiseClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
         """X: (B, n_features); y: (B,) classes of any kind, or (B, L) of 0 and 1."""
-        x, y = validate_data(self, X, y, multi_output=True, dtype=[np.float64, np.float32])
+        x, y = self._read(X, y, reset=True)
+        if self.multilabel_:
+            self.classes_ = np.arange(y.shape[1])
+        elif not (self.warm_start and hasattr(self, "network_")):
+            self.classes_ = np.unique(y)
+        elif not np.array_equal(np.unique(y), self.classes_):
+            raise DataError(
+                f"warm_start goes on with the classes {self.classes_.tolist()}; y holds {np.unique(y).tolist()}"
+            )
+        self._learn(x, y, sample_weight, once=False)
+        return self
+
+    def partial_fit(
+        self, X: Any, y: Any, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """One epoch over some of the samples, from where the last call left off.
+
+        classes : all that will ever come, in the first call; y of several columns has no need of it.
+        """
+        first = not hasattr(self, "network_")
+        x, y = self._read(X, y, reset=first)
+        if first and self.multilabel_:
+            self.classes_ = np.arange(y.shape[1])
+        elif first:
+            if classes is None:
+                raise DataError("the first call of partial_fit needs classes=, all that will ever come")
+            self.classes_ = np.unique(np.asarray(classes))
+        elif classes is not None and not np.array_equal(np.unique(np.asarray(classes)), self.classes_):
+            raise DataError(
+                f"classes are {self.classes_.tolist()} since the first call, not {np.unique(classes).tolist()}"
+            )
+        self._learn(x, y, sample_weight, once=True)
+        return self
+
+    def _read(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray[Any], NDArray[Any]]:
+        x, y = validate_data(self, X, y, reset=reset, multi_output=True, dtype=[np.float64, np.float32])
         check_classification_targets(y)
         self.multilabel_ = type_of_target(y) == "multilabel-indicator"
         if y.ndim == 2 and not self.multilabel_:
@@ -197,20 +244,19 @@ class EdgewiseClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
             warnings.warn(
                 "A column-vector y was passed when a 1d array was expected; use y.ravel()",
                 DataConversionWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
             y = y.ravel()
+        return x, y
+
+    def _learn(self, x: NDArray[Any], y: NDArray[Any], sample_weight: ArrayLike | None, *, once: bool) -> None:
         if self.multilabel_:
-            self.classes_ = np.arange(y.shape[1])
-            self._train(x, y, y.shape[1], "binary_cross_entropy", sample_weight)
-            return self
-        known = getattr(self, "classes_", None) if self.warm_start else None
-        self.classes_, index = np.unique(y, return_inverse=True)
-        if known is not None and not np.array_equal(known, self.classes_):
-            self.classes_ = known
-            raise DataError(f"warm_start goes on with the classes {known.tolist()}; y holds {np.unique(y).tolist()}")
-        self._train(x, index, len(self.classes_), "cross_entropy", sample_weight)
-        return self
+            return self._train(x, y, y.shape[1], "binary_cross_entropy", sample_weight, once)
+        index = np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
+        new = self.classes_[index] != y
+        if new.any():
+            raise DataError(f"y holds {y[new][0]!r}, which is none of the classes {self.classes_.tolist()}")
+        return self._train(x, index, len(self.classes_), "cross_entropy", sample_weight, once)
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """(B, K) probability of each class; of each label, which need not sum to 1, if y held several."""
@@ -247,10 +293,18 @@ class EdgewiseRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
         """X: (B, n_features); y: (B,) or (B, n_targets)."""
-        x, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=[np.float64, np.float32])
+        return self._learn(X, y, sample_weight, once=False)
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
+        """One epoch over some of the samples, from where the last call left off."""
+        return self._learn(X, y, sample_weight, once=True)
+
+    def _learn(self, X: Any, y: Any, sample_weight: ArrayLike | None, *, once: bool) -> Self:
+        reset = not (once and hasattr(self, "network_"))
+        x, y = validate_data(self, X, y, reset=reset, multi_output=True, y_numeric=True, dtype=[np.float64, np.float32])
         self._one_target = y.ndim == 1
         targets = y.reshape(len(y), -1)
-        self._train(x, targets, targets.shape[1], "squared_error", sample_weight)
+        self._train(x, targets, targets.shape[1], "squared_error", sample_weight, once)
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:

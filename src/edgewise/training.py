@@ -21,7 +21,7 @@ from edgewise.engine import training
 from edgewise.errors import DataError
 from edgewise.history import History, StepRecord
 from edgewise.network import Network
-from edgewise.optimizers import SGD, Adam, AdamW, Optimizer, check_number
+from edgewise.optimizers import SGD, Adam, AdamW, Optimizer, OptimizerState, check_number
 from edgewise.results import BackwardPass
 from edgewise.schedules import Schedule
 
@@ -46,6 +46,7 @@ def fit(
     class_weight: losses.ClassWeight | None = None,
     shuffle: bool = True,
     seed: int = 0,
+    state: OptimizerState | None = None,
     callbacks: Sequence[Callback] = (),
     progress: bool = True,
     engine: str | None = None,
@@ -68,6 +69,8 @@ def fit(
     clip_norm : scale the gradient of all parameters together down to this Euclidean norm (Pascanu et al. 2013).
     sample_weight, class_weight : as in `Network.backprop`.
     seed : decides the order of the samples and which are held out.
+    state : what the optimizer remembers from an earlier call, to go on from; left as it is when training ends. An empty
+        `OptimizerState()` is a beginning.
     callbacks : each is called with a `StepRecord` after every step; one that returns True ends training.
     progress : show a bar if rich is installed and stderr is a terminal.
 
@@ -102,6 +105,8 @@ def fit(
     optimizer = Adam() if optimizer is None else optimizer
     data = _Data(x_all, y_all, weights, used)
     steps = _steps(net, data, optimizer, int(batch_size), clip_norm, engine, threads)
+    if state is not None:
+        _go_on(net, steps, state)
     history = History(metric_name="accuracy" if used.kind == "classification" else "r2")
     last_finite = best = _parameters(net)
     lowest, fell, stop = math.inf, None, False
@@ -175,6 +180,9 @@ def fit(
                 break
     if patience is not None and history.best_epoch is not None:
         _put(net, best)
+    if state is not None:
+        state.step = steps.steps
+        state.moments = [_flat(net, *moment) for moment in steps.moments()]
     return history
 
 
@@ -227,6 +235,8 @@ class _Steps(Protocol):
         seconds: float,
     ) -> int: ...
     def put(self, network: Network) -> None: ...
+    def moments(self) -> list[tuple[FloatArray, FloatArray]]: ...
+    def go_on(self, steps: int, moments: list[tuple[FloatArray, FloatArray]]) -> None: ...
 
 
 def _steps(
@@ -274,10 +284,7 @@ class _StepsHere:
     ) -> None:
         self._net, self._data, self._optimizer, self._batch_size = net, data, optimizer, batch_size
         self._clip_norm, self._engine, self._threads = clip_norm, engine_name, threads
-        self._neurons = np.flatnonzero(~net.is_input)
-        # a tied weight is one parameter: that of the first of its edges
-        self._edges = slice(None) if net.tie is None else net.tie_groups[1][net.tie_groups[0][:-1]]
-        self._parameters = np.concatenate([net.weight[self._edges], net.bias[self._neurons]])
+        self._parameters = _flat(net, net.weight, net.bias)
         self._state = optimizer.init(len(self._parameters), net.dtype)
         self.diverged, self.steps = False, 0
 
@@ -299,7 +306,7 @@ class _StepsHere:
             output[there] = self._net.forward(self._data.x[batch], engine=self._engine, threads=self._threads).output
             return there.stop
         bwd = self._data.backward_of(self._net, batch, self._engine, self._threads)()
-        gradient = np.concatenate([bwd.weight_gradient[self._edges], bwd.bias_gradient[self._neurons]])
+        gradient = _flat(self._net, bwd.weight_gradient, bwd.bias_gradient)
         each = bwd.loss_per_sample
         assert each is not None
         if not (np.isfinite(each).all() and np.isfinite(gradient).all()):
@@ -319,10 +326,45 @@ class _StepsHere:
         return there.stop
 
     def put(self, network: Network) -> None:
-        n_weights = len(self._parameters) - len(self._neurons)
-        weight = self._parameters[:n_weights]
-        network.weight[:] = weight if network.tie is None else weight[network.tie]
-        network.bias[self._neurons] = self._parameters[n_weights:]
+        weight, bias = _spread(network, self._parameters)
+        network.weight[:], network.bias[~network.is_input] = weight, bias[~network.is_input]
+
+    def moments(self) -> list[tuple[FloatArray, FloatArray]]:
+        return [_spread(self._net, moment) for moment in self._state.moments]
+
+    def go_on(self, steps: int, moments: list[tuple[FloatArray, FloatArray]]) -> None:
+        self.steps = self._state.step = steps
+        self._state.moments = [_flat(self._net, *moment) for moment in moments]
+
+
+def _flat(net: Network, weight: FloatArray, bias: FloatArray) -> FloatArray:
+    """Every parameter once: a tied weight is that of the first of its edges, and an input has no bias."""
+    if net.tie is not None:
+        weight = weight[net.tie_groups[1][net.tie_groups[0][:-1]]]
+    return np.concatenate([weight, bias[~net.is_input]])
+
+
+def _spread(net: Network, flat: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The way back: (E,) weights and (N,) biases, those of inputs 0."""
+    n_weights = len(flat) - int((~net.is_input).sum())
+    bias = np.zeros(net.n_nodes, flat.dtype)
+    bias[~net.is_input] = flat[n_weights:]
+    return flat[:n_weights] if net.tie is None else flat[:n_weights][net.tie], bias
+
+
+def _go_on(net: Network, steps: _Steps, state: OptimizerState) -> None:
+    if not state.step and not state.moments:
+        return
+    wanted = [_flat(net, *moment) for moment in steps.moments()]
+    if [np.shape(moment) for moment in state.moments] != [moment.shape for moment in wanted]:
+        raise DataError(
+            f"state holds moments of shape {[np.shape(moment) for moment in state.moments]}; this optimizer has "
+            f"{[moment.shape for moment in wanted]} on this network"
+        )
+    given = [np.array(moment, net.dtype) for moment in state.moments]
+    if not all(np.isfinite(moment).all() for moment in given):
+        raise DataError("state holds a number that is not finite")
+    steps.go_on(state.step, [_spread(net, moment) for moment in given])
 
 
 def _rate_factor(

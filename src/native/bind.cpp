@@ -278,6 +278,13 @@ edgewise::Loss loss_of(int code) {
     return static_cast<edgewise::Loss>(code);
 }
 
+template <class Trainer>
+void check_moment(const Trainer& trainer, int which, std::size_t n_weights, std::size_t n_biases) {
+    if (which < 0 || which >= trainer.n_moments()) throw std::out_of_range("the optimizer has no such moment");
+    check_size(n_weights, trainer.structure().n_edges, "weight");
+    check_size(n_biases, trainer.structure().plan.n_nodes, "bias");
+}
+
 template <class T>
 void bind_numbers(nb::module_& module, const char* pass_name, const char* trainer_name) {
     using Pass = BoundPass<T>;
@@ -462,7 +469,24 @@ void bind_numbers(nb::module_& module, const char* pass_name, const char* traine
                  nb::gil_scoped_release release;
                  self.parameters(weight.data(), bias.data());
              },
-             nb::arg("weight").noconvert(), nb::arg("bias").noconvert());
+             nb::arg("weight").noconvert(), nb::arg("bias").noconvert())
+        .def_prop_ro("n_moments", &Trainer::n_moments)
+        .def("moment",
+             [](const Trainer& self, int which, Out<T> weight, Out<T> bias) {
+                 check_moment(self, which, weight.size(), bias.size());
+                 nb::gil_scoped_release release;
+                 self.moment(which, weight.data(), bias.data());
+             },
+             nb::arg("which"), nb::arg("weight").noconvert(), nb::arg("bias").noconvert())
+        .def("set_moment",
+             [](Trainer& self, int which, In<T> weight, In<T> bias) {
+                 check_moment(self, which, weight.size(), bias.size());
+                 nb::gil_scoped_release release;
+                 self.set_moment(which, weight.data(), bias.data());
+             },
+             nb::arg("which"), nb::arg("weight").noconvert(), nb::arg("bias").noconvert())
+        .def("set_steps", [](Trainer& self, std::size_t steps) { self.set_steps(checked_size(steps, "steps")); },
+             nb::arg("steps"));
 }
 
 template <class T>

@@ -28,7 +28,7 @@ Trainer<T>::Trainer(const Structure& s, const T* weight, const T* bias, const T*
     if (s.tie) slot_parameter_.resize(slots);
     for (Size slot = 0; slot < slots; ++slot) {
         if (s.tie) slot_parameter_[slot] = s.tie[s.edge_of(slot)];
-        parameter_[s.tie ? slot_parameter_[slot] : slot] = weight[s.edge_of(slot)];
+        parameter_[parameter_of(slot)] = weight[s.edge_of(slot)];
     }
     in_parameter_.resize(plan.n_arcs);
     const Index* parameter_of_edge = s.tie ? s.tie : s.out_place;
@@ -57,7 +57,7 @@ void Trainer<T>::spread() {
     share_out_pieces(n_threads, plan.n_arcs, PIECE, [&](Size begin, Size end, int) {
         for (Size a = begin; a < end; ++a) in_weight_[a] = parameter_[in_parameter_[a]];
         for (Size a = begin; out_weight_ && a < end; ++a) {
-            const T weight = parameter_[slot_parameter_.empty() ? a : slot_parameter_[a]];
+            const T weight = parameter_[parameter_of(a)];
             out_weight_[a] = plan.out_row[a] < plan.n_nodes ? weight * factor_[plan.out_row[a]] : weight;
         }
     });
@@ -67,7 +67,7 @@ void Trainer<T>::spread() {
         share_out_pieces(n_threads, static_cast<Size>(block.n_heads) * block.n_tails, PIECE, [&](Size begin, Size end, int) {
             for (Size k = begin; k < end; ++k) {
                 const Size slot = plan.n_arcs + block.slot + k;
-                const T weight = parameter_[slot_parameter_.empty() ? slot : slot_parameter_[slot]];
+                const T weight = parameter_[parameter_of(slot)];
                 if (block_weight_) block_weight_[block.slot + k] = weight;
                 if (block_passed_) block_passed_[block.slot + k] = weight * factor_[block.head + k / block.n_tails];
             }
@@ -192,15 +192,40 @@ Size Trainer<T>::run(const TrainingData<T>& data, Size first, Size n_steps, doub
     return place;
 }
 
+namespace {
+
+// each(parameter, the caller's edge) for every edge, then each_bias(parameter, the caller's node) for every neuron.
+template <class ParameterOf, class Each, class EachBias>
+void each_place(const Structure& s, Size n_weights, const ParameterOf& parameter_of, const Each& each,
+                const EachBias& each_bias) {
+    for (Size slot = 0; slot < s.plan.n_arcs + s.plan.n_block_arcs; ++slot) each(parameter_of(slot), s.edge_of(slot));
+    for (Index row = 0; row < s.plan.n_nodes; ++row)
+        if (!s.plan.is_input[row]) each_bias(n_weights + row, s.node[row]);
+}
+
+}  // namespace
+
 template <class T>
 void Trainer<T>::parameters(T* weight, T* bias) const {
-    const Structure& s = sweep_.s;
-    const PlanView& plan = s.plan;
-    for (Size slot = 0; slot < sweep_.n_slots(); ++slot) {
-        weight[s.edge_of(slot)] = parameter_[s.tie ? slot_parameter_[slot] : slot];
-    }
-    for (Index row = 0; row < plan.n_nodes; ++row)
-        if (!plan.is_input[row]) bias[s.node[row]] = parameter_[n_weights_ + row];
+    each_place(
+        sweep_.s, n_weights_, [&](Size slot) { return parameter_of(slot); },
+        [&](Size p, Index edge) { weight[edge] = parameter_[p]; }, [&](Size p, Index node) { bias[node] = parameter_[p]; });
+}
+
+template <class T>
+void Trainer<T>::moment(int which, T* weight, T* bias) const {
+    const Buffer<T>& from = which == 0 ? first_ : second_;
+    each_place(
+        sweep_.s, n_weights_, [&](Size slot) { return parameter_of(slot); },
+        [&](Size p, Index edge) { weight[edge] = from[p]; }, [&](Size p, Index node) { bias[node] = from[p]; });
+}
+
+template <class T>
+void Trainer<T>::set_moment(int which, const T* weight, const T* bias) {
+    Buffer<T>& to = which == 0 ? first_ : second_;
+    each_place(
+        sweep_.s, n_weights_, [&](Size slot) { return parameter_of(slot); },
+        [&](Size p, Index edge) { to[p] = weight[edge]; }, [&](Size p, Index node) { to[p] = bias[node]; });
 }
 
 template class Trainer<float>;

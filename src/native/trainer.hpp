@@ -44,9 +44,15 @@ public:
     bool diverged() const { return diverged_; }
     Size steps() const { return steps_; }
     void parameters(T* weight, T* bias) const;  // in the caller's order; biases of inputs are left alone
+    // What the optimizer remembers of each parameter, likewise; and to go on from there, having taken so many steps.
+    int n_moments() const { return (first_ ? 1 : 0) + (second_ ? 1 : 0); }
+    void moment(int which, T* weight, T* bias) const;
+    void set_moment(int which, const T* weight, const T* bias);
+    void set_steps(Size steps) { steps_ = steps; }
     const Structure& structure() const { return sweep_.s; }
 
 private:
+    Size parameter_of(Size slot) const { return slot_parameter_.empty() ? slot : slot_parameter_[slot]; }
     void spread();
     bool sum_gradient();
     void take_step(double batch_weight, double rate_factor);

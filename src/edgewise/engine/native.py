@@ -258,6 +258,7 @@ class NativeTraining:
         assert loss.compiled is not None
         name, parameter = loss.compiled
         labels = loss.labels == "index"
+        self._n_edges, self._n_nodes, self._dtype = network.n_edges, network.n_nodes, network.dtype
         self._x = x
         self._y = None if labels else np.ascontiguousarray(y, network.dtype)
         self._labels = np.ascontiguousarray(y, np.int64) if labels else None
@@ -309,3 +310,18 @@ class NativeTraining:
     def put(self, network: "Network") -> None:
         """Write the parameters into the network."""
         self._trainer.parameters(network.weight, network.bias)
+
+    def moments(self) -> list[tuple[FloatArray, FloatArray]]:
+        """What the optimizer remembers of (E,) weights and (N,) biases, for each of its moments."""
+        found = []
+        for which in range(self._trainer.n_moments):
+            weight, bias = np.empty(self._n_edges, self._dtype), np.zeros(self._n_nodes, self._dtype)
+            self._trainer.moment(which, weight, bias)
+            found.append((weight, bias))
+        return found
+
+    def go_on(self, steps: int, moments: list[tuple[FloatArray, FloatArray]]) -> None:
+        """As if the optimizer had taken so many steps and remembered this."""
+        self._trainer.set_steps(steps)
+        for which, (weight, bias) in enumerate(moments):
+            self._trainer.set_moment(which, weight, bias)
