@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import edgewise as ew
+from edgewise.build import layer_densities
 
 
 def diamond(**changes):
@@ -319,3 +320,54 @@ def test_a_network_goes_to_another_process_after_a_pass(make_copy):
     assert net.weight[2] == 1
     with pytest.raises(ValueError, match="read-only"):
         twin.tail[0] = 1
+
+
+# ---- layers with some of their arcs ----
+
+
+@pytest.mark.parametrize("distribution", ["uniform", "erdos_renyi"])
+@pytest.mark.parametrize("density", [0.05, 0.1, 0.5, 0.9])
+def test_a_sparse_mlp_has_the_share_of_arcs_that_was_asked_for(density, distribution):
+    sizes = [40, 100, 60, 5]
+    net = ew.mlp(sizes, density=density, distribution=distribution, seed=3)
+    whole = 40 * 100 + 100 * 60 + 60 * 5
+    assert abs(net.n_edges - density * whole) <= max(3, 0.1 * density * whole)  # one arc for each neuron at least
+    assert len(set(zip(net.tail.tolist(), net.head.tolist(), strict=True))) == net.n_edges
+    assert (np.bincount(net.head, minlength=net.n_nodes)[40:] > 0).all()
+    layer = np.repeat(np.arange(4), sizes)
+    assert (layer[net.head] == layer[net.tail] + 1).all()
+    again = ew.mlp(sizes, density=density, distribution=distribution, seed=3)
+    assert (net.tail == again.tail).all()
+    assert (net.weight == again.weight).all()
+    assert ew.mlp(sizes, density=density, distribution=distribution, seed=4).weight[0] != net.weight[0]
+
+
+def test_erdos_renyi_gives_small_layers_more():
+    shares = layer_densities([784, 300, 100, 10], 0.1)
+    sizes = np.array([784 * 300, 300 * 100, 100 * 10])
+    assert (np.array(shares) * sizes).sum() == pytest.approx(0.1 * sizes.sum())
+    assert shares[2] == 1.0  # it would get more than all
+    # the others in proportion to (n_in + n_out) / (n_in n_out)
+    assert shares[0] / shares[1] == pytest.approx((1084 / sizes[0]) / (400 / sizes[1]))
+    assert layer_densities([5, 5, 5], 1) == [1.0, 1.0]
+
+
+def test_sparse_weights_are_drawn_for_the_arcs_that_are_there():
+    net = ew.mlp([2000, 400, 1], density=0.05, distribution="uniform", initializer="he_normal", seed=0)
+    hidden = net.head < 2400
+    assert net.weight[hidden].std() == pytest.approx(np.sqrt(2 / 100), rel=0.02)
+
+
+def test_a_density_of_one_changes_no_bit():
+    assert (ew.mlp([5, 7, 2], density=1).weight == ew.mlp([5, 7, 2]).weight).all()
+
+
+@pytest.mark.parametrize("density", [0, -0.1, 1.5, np.nan, "half", True])
+def test_a_density_that_makes_no_sense_is_refused(density):
+    with pytest.raises(ew.GraphError, match="density must be a number above 0 and at most 1"):
+        ew.mlp([3, 4, 2], density=density)
+
+
+def test_an_unknown_distribution_is_refused():
+    with pytest.raises(ew.GraphError, match="there is no distribution 'even'; use uniform or erdos_renyi"):
+        ew.mlp([3, 4, 2], density=0.5, distribution="even")

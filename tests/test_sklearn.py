@@ -84,6 +84,13 @@ def test_any_network_may_be_trained():
         quick(network=given).fit(x[:, :2], y)
 
 
+def test_sparse_layers():
+    x, y = iris()
+    model = quick(hidden_layer_sizes=(40, 40), density=0.2).fit(x, y)
+    assert model.network_.n_edges == pytest.approx(0.2 * (4 * 40 + 40 * 40 + 40 * 3), rel=0.05)
+    assert model.score(x, y) > 0.9
+
+
 def test_calibration():
     x, y = iris()
     model = CalibratedClassifierCV(quick(), cv=3).fit(x, y)

@@ -1,10 +1,11 @@
 """Networks from a few numbers: layered ones and random ones."""
 
 from collections.abc import Sequence
-from typing import Any
+from itertools import pairwise
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from edgewise import activations, initializers
 from edgewise.errors import GraphError
@@ -16,17 +17,23 @@ def mlp(
     activation: str = "relu",
     output_activation: str = "identity",
     *,
+    density: float = 1.0,
+    distribution: Literal["uniform", "erdos_renyi"] = "erdos_renyi",
     initializer: str | None = None,
     seed: int | np.random.Generator = 0,
     dtype: DTypeLike = "float64",
 ) -> Network:
-    """A layerwise network (multilayer perceptron): every node of a layer feeds every node of the next.
+    """A layerwise network (multilayer perceptron): every node of a layer feeds every node of the next, or some do.
 
     sizes : width of each layer, the inputs first, at least two.
+    density, distribution : below 1, so large a share of all arcs is drawn at random, and at least one into each neuron.
+        "uniform" gives every layer this share; "erdos_renyi" gives one in proportion to (n_in + n_out) / (n_in·n_out),
+        more to small layers (Mocanu et al. 2018), and all of its arcs to a layer that would get more than all.
     initializer : a name of `edgewise.initializers.NAMES`; None chooses by activation (He for the ReLU family).
     seed : decides the weights; biases are 0.
 
-    `net.layers[l].weight` is the (n_out, n_in) matrix of layer l, a writable view of `net.weight`.
+    `net.layers[l].weight` is the (n_out, n_in) matrix of layer l, a writable view of `net.weight`, where all arcs are
+    there.
     """
     widths = [_width(size, k) for k, size in enumerate(sizes)]
     if len(widths) < 2:
@@ -35,13 +42,21 @@ def mlp(
         activations.get(name)
     rng = np.random.default_rng(seed)
     first = np.concatenate([[0], np.cumsum(widths)])
+    shares = layer_densities(widths, density, distribution)
     tails, heads, weights = [], [], []
-    for layer in range(1, len(widths)):
+    for layer, share in enumerate(shares, 1):
         n_in, n_out = widths[layer - 1], widths[layer]
-        tails.append(np.tile(np.arange(first[layer - 1], first[layer]), n_out))
-        heads.append(np.repeat(np.arange(first[layer], first[layer + 1]), n_in))
-        used = output_activation if layer == len(widths) - 1 else activation
-        weights.append(initializers.of_matrix(initializer or initializers.default_for(used), rng, n_out, n_in).ravel())
+        used = initializer or initializers.default_for(output_activation if layer == len(widths) - 1 else activation)
+        if share == 1:
+            arc = np.arange(n_in * n_out)
+            weights.append(initializers.of_matrix(used, rng, n_out, n_in).ravel())
+        else:
+            one_each = np.arange(n_out) * n_in + rng.integers(0, n_in, n_out)
+            arc = _distinct(rng, one_each, max(n_out, round(share * n_in * n_out)), n_in * n_out)
+            fan_in, fan_out = np.bincount(arc // n_in, minlength=n_out), np.bincount(arc % n_in, minlength=n_in)
+            weights.append(initializers.of_edges(used, rng, fan_in[arc // n_in], fan_out[arc % n_in]))
+        tails.append(first[layer - 1] + arc % n_in)
+        heads.append(first[layer] + arc // n_in)
     n = int(first[-1])
     return Network(
         np.concatenate(tails),
@@ -52,6 +67,42 @@ def mlp(
         outputs=np.arange(first[-2], n),
         dtype=dtype,
     )
+
+
+def layer_densities(sizes: Sequence[int], density: float, distribution: str = "erdos_renyi") -> list[float]:
+    """The share of its arcs that each layer of `mlp` gets, so that all layers together have the share `density`."""
+    if isinstance(density, bool) or not isinstance(density, int | float | np.number) or not 0 < density <= 1:
+        raise GraphError(f"density must be a number above 0 and at most 1, not {density!r}")
+    if distribution not in ("uniform", "erdos_renyi"):
+        raise GraphError(f"there is no distribution {distribution!r}; use uniform or erdos_renyi")
+    n_arcs = np.array([n_in * n_out for n_in, n_out in pairwise(sizes)], float)
+    if distribution == "uniform" or density == 1:
+        return [float(density)] * len(n_arcs)
+    wanted = np.array([n_in + n_out for n_in, n_out in pairwise(sizes)], float)  # arcs, but for a common factor
+    whole = np.zeros(len(n_arcs), bool)  # layers that get all of theirs: the others share what is left
+    while not whole.all():
+        factor = (density * n_arcs.sum() - n_arcs[whole].sum()) / wanted[~whole].sum()
+        more = ~whole & (factor * wanted > n_arcs)
+        if not more.any():
+            break
+        whole |= more
+    return [
+        1.0 if all_of_them else float(factor * w / n) for all_of_them, w, n in zip(whole, wanted, n_arcs, strict=True)
+    ]
+
+
+def _distinct(rng: np.random.Generator, sure: NDArray[Any], count: int, most: int) -> NDArray[Any]:
+    """`count` different numbers below `most`, in rising order: those that are sure, and others drawn uniformly."""
+    chosen = np.sort(sure)
+    while len(chosen) < count:
+        wanted = count - len(chosen)
+        if wanted > (most - len(chosen)) // 2:  # few are left: draw from a list of them
+            extra = rng.choice(np.delete(np.arange(most), chosen), wanted, replace=False)
+        else:
+            extra = rng.integers(0, most, wanted)
+        chosen = np.sort(np.concatenate([chosen, extra]))
+        chosen = chosen[np.diff(chosen, prepend=-1) > 0]
+    return chosen
 
 
 def _width(size: Any, k: int) -> int:
@@ -87,16 +138,7 @@ def random_dag(
     # the pair (i, j), i < j, is numbered by the pairs before it: those of earlier heads, then those of earlier tails
     heads = np.arange(n_inputs, n_nodes)
     before = np.concatenate([[0], np.cumsum(heads)])
-    sure = before[:-1] + rng.integers(0, heads)
-    chosen = np.sort(sure)
-    while len(chosen) < n_edges:
-        wanted = n_edges - len(chosen)
-        if wanted > (most - len(chosen)) // 2:  # few pairs are left: draw from a list of them
-            extra = rng.choice(np.delete(np.arange(most), chosen), wanted, replace=False)
-        else:
-            extra = rng.integers(0, most, wanted)
-        chosen = np.sort(np.concatenate([chosen, extra]))
-        chosen = chosen[np.diff(chosen, prepend=-1) > 0]
+    chosen = _distinct(rng, before[:-1] + rng.integers(0, heads), n_edges, most)
     row = np.searchsorted(before, chosen, side="right") - 1
     tail, head = chosen - before[row], row + n_inputs
     fan_in, fan_out = np.bincount(head, minlength=n_nodes), np.bincount(tail, minlength=n_nodes)

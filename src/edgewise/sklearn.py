@@ -45,6 +45,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         hidden_layer_sizes: Sequence[int] = (100,),
         activation: str = "relu",
         *,
+        density: float = 1.0,
         initializer: str | None = "glorot_uniform",
         network: Network | None = None,
         learning_rate: float = 1e-3,
@@ -67,9 +68,10 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         hidden_layer_sizes, activation : of the layers; a single number is one layer, () is none.
+        density : the share of the arcs between layers that is there, drawn at random; see `edgewise.mlp`.
         initializer : of their weights, a name of `edgewise.initializers`; None chooses by activation.
         network : a network to train a copy of instead, with an input for each feature and an output for each class,
-            label or target; hidden_layer_sizes, activation and dtype are then its own.
+            label or target; hidden_layer_sizes, activation, density and dtype are then its own.
         learning_rate, schedule : Adam's; see `edgewise.schedules`.
         alpha : pulls weights and biases to 0 (L2); divided, as in MLPClassifier, by the weight of a step's samples.
         batch_size : samples per step; "auto" is 200, or all if there are fewer.
@@ -84,6 +86,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         """
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
+        self.density = density
         self.initializer = initializer
         self.network = network
         self.learning_rate = learning_rate
@@ -130,6 +133,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
             network = mlp(
                 [x.shape[1], *widths, n_outputs],
                 self.activation,
+                density=self.density,
                 initializer=self.initializer,
                 seed=seed,
                 dtype=self.dtype,
