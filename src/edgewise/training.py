@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from edgewise import losses, samples
 from edgewise.arrays import FloatArray, shuffled
-from edgewise.engine import training
+from edgewise.engine import Epoch, training
 from edgewise.errors import DataError
 from edgewise.history import History, StepRecord
 from edgewise.network import Network
@@ -115,21 +115,21 @@ def fit(
         for epoch in range(epochs):
             began = time.perf_counter()
             order = shuffled(rows, rng) if shuffle else rows
-            output = np.empty((len(order), net.n_outputs), net.dtype)
-            loss_each = np.empty(len(order), net.dtype)
             rate_factor = (
                 None if schedule is None else _rate_factor(schedule, epoch, epochs, order, batch_size, history)
             )
+            output, loss_each = np.empty((len(order), net.n_outputs), net.dtype), np.empty(len(order), net.dtype)
+            work = Epoch(order, rate_factor, output, loss_each)
             place = 0
             try:
                 while place < len(order) and not stop:
                     if not callbacks:
-                        place = steps.run(order, rate_factor, output, loss_each, place, len(order), SECONDS_AT_ONCE)
+                        place = steps.run(work, place, len(order), SECONDS_AT_ONCE)
                     else:
                         before, step = net.with_own_parameters(), steps.steps
                         first, place = (
                             place,
-                            steps.run(order, rate_factor, output, loss_each, place, 1, SECONDS_AT_ONCE),
+                            steps.run(work, place, 1, SECONDS_AT_ONCE),
                         )
                         if steps.steps > step:  # samples of weight 0 alone make no step
                             steps.put(net)
@@ -224,16 +224,7 @@ class _Steps(Protocol):
     def diverged(self) -> bool: ...
     @property
     def steps(self) -> int: ...
-    def run(
-        self,
-        order: NDArray[np.int64],
-        rate_factor: NDArray[np.float64] | None,
-        output: FloatArray,
-        loss: FloatArray,
-        place: int,
-        n_steps: int,
-        seconds: float,
-    ) -> int: ...
+    def run(self, epoch: Epoch, place: int, n_steps: int, seconds: float) -> int: ...
     def put(self, network: Network) -> None: ...
     def moments(self) -> list[tuple[FloatArray, FloatArray]]: ...
     def go_on(self, steps: int, moments: list[tuple[FloatArray, FloatArray]]) -> None: ...
@@ -288,22 +279,15 @@ class _StepsHere:
         self._state = optimizer.init(len(self._parameters), net.dtype)
         self.diverged, self.steps = False, 0
 
-    def run(
-        self,
-        order: NDArray[np.int64],
-        rate_factor: NDArray[np.float64] | None,
-        output: FloatArray,
-        loss: FloatArray,
-        place: int,
-        n_steps: int,
-        seconds: float,
-    ) -> int:
-        batch = order[place : place + self._batch_size]
+    def run(self, epoch: Epoch, place: int, n_steps: int, seconds: float) -> int:
+        batch = epoch.order[place : place + self._batch_size]
         there = slice(place, place + len(batch))
         weight = None if self._data.weight is None else self._data.weight[batch]
         if weight is not None and not weight.any():  # samples of weight 0 alone teach nothing
-            loss[there] = 0
-            output[there] = self._net.forward(self._data.x[batch], engine=self._engine, threads=self._threads).output
+            epoch.loss[there] = 0
+            epoch.output[there] = self._net.forward(
+                self._data.x[batch], engine=self._engine, threads=self._threads
+            ).output
             return there.stop
         bwd = self._data.backward_of(self._net, batch, self._engine, self._threads)()
         gradient = _flat(self._net, bwd.weight_gradient, bwd.bias_gradient)
@@ -312,14 +296,16 @@ class _StepsHere:
         if not (np.isfinite(each).all() and np.isfinite(gradient).all()):
             self.diverged = True
             return place
-        loss[there], output[there] = each, bwd.output
+        epoch.loss[there], epoch.output[there] = each, bwd.output
         if self._clip_norm is not None:
             norm = float(np.linalg.norm(gradient))
             if norm > self._clip_norm:
                 gradient *= self._clip_norm / norm
         optimizer = self._optimizer
-        if rate_factor is not None:
-            optimizer = _at_rate(optimizer, optimizer.learning_rate * float(rate_factor[place // self._batch_size]))
+        if epoch.rate_factor is not None:
+            optimizer = _at_rate(
+                optimizer, optimizer.learning_rate * float(epoch.rate_factor[place // self._batch_size])
+            )
         optimizer.step(self._parameters, gradient, self._state)
         self.steps += 1
         self.put(self._net)

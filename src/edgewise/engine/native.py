@@ -6,6 +6,7 @@ what comes back into the arrays of `results.BackwardQuantities`; the arithmetic 
 
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -239,6 +240,20 @@ class NativePass:
         return gradient
 
 
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What the steps of one epoch read and fill."""
+
+    order: NDArray[np.int64]
+    """(n,) samples, each minibatch a piece of it"""
+    rate_factor: NDArray[np.float64] | None
+    """of the learning rate, for each minibatch; None for all 1"""
+    output: FloatArray
+    """(n, n_outputs) in that order, before the step that each sample is part of"""
+    loss: FloatArray
+    """(n,) likewise"""
+
+
 class NativeTraining:
     """Minibatch steps of one run in the core; the parameters are in there until `put` brings them back."""
 
@@ -280,22 +295,21 @@ class NativeTraining:
             **settings,
         )
 
-    def run(
-        self,
-        order: NDArray[np.int64],
-        rate_factor: NDArray[np.float64] | None,
-        output: FloatArray,
-        loss: FloatArray,
-        place: int,
-        n_steps: int,
-        seconds: float,
-    ) -> int:
-        """Steps from `place` in the order on; returns the place reached, to which output and loss are filled.
-
-        rate_factor: of the learning rate, for each minibatch of the order; None for all 1.
-        """
+    def run(self, epoch: Epoch, place: int, n_steps: int, seconds: float) -> int:
+        """At most so many steps from `place` in the order on; returns the place reached, as far as which it has filled
+        output and loss."""
         return self._trainer.run(
-            self._x, self._y, self._labels, self._weight, order, rate_factor, output, loss, place, n_steps, seconds
+            self._x,
+            self._y,
+            self._labels,
+            self._weight,
+            epoch.order,
+            epoch.rate_factor,
+            epoch.output,
+            epoch.loss,
+            place,
+            n_steps,
+            seconds,
         )
 
     @property
