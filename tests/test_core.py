@@ -305,6 +305,7 @@ def test_trainers_over_wrong_arrays_are_refused():
         "label": None,
         "sample_weight": None,
         "order": np.arange(5),
+        "rate_factor": None,
         "output": np.empty((5, 1)),
         "losses": np.empty(5),
         "first": 0,
@@ -319,6 +320,8 @@ def test_trainers_over_wrong_arrays_are_refused():
         {"sample_weight": np.ones(4)},
         {"order": np.array([0, 1, 2, 3, 5])},
         {"order": np.array([0, 1, 2, 3, -1])},
+        {"rate_factor": np.ones(1)},
+        {"rate_factor": np.ones(3)},
         {"output": np.empty((4, 1))},
         {"output": np.empty((5, 2))},
         {"losses": np.empty(4)},
@@ -331,3 +334,17 @@ def test_trainers_over_wrong_arrays_are_refused():
     for weight, bias in ((net.weight[:-1].copy(), net.bias.copy()), (net.weight.copy(), net.bias[:-1].copy())):
         with pytest.raises(ValueError, match=r"weight|bias"):
             trainer.parameters(weight, bias)
+    assert trainer.n_moments == 0
+    adam = _core.Trainer64(**right | {"optimizer": 1})
+    assert adam.n_moments == 2
+    for one, which in ((trainer, 0), (adam, 2), (adam, -1)):
+        for ask in (one.moment, one.set_moment):
+            with pytest.raises(IndexError):
+                ask(which, net.weight.copy(), net.bias.copy())
+    for ask in (adam.moment, adam.set_moment):
+        with pytest.raises(ValueError, match="weight has"):
+            ask(0, net.weight[:-1].copy(), net.bias.copy())
+        with pytest.raises(ValueError, match="bias has"):
+            ask(1, net.weight.copy(), net.bias[:-1].copy())
+    with pytest.raises(TypeError):
+        adam.set_steps(-1)

@@ -10,7 +10,7 @@ namespace {
 constexpr Size CACHE = Size(7) << 18;
 // What they fill where no cache is near: then it is better to come for much at a time.
 constexpr Size FAR_AWAY = Size(1) << 25;
-constexpr Size FEW_ARCS = Size(1) << 17;   // whose gradients one thread brings into the caller's order
+constexpr Size FEW_ARCS = Size(1) << 17;   // whose sums of gradients each thread makes for itself
 constexpr Size MANY_ARCS = Size(1) << 22;  // whose sums of gradients are not to be held once for each group of tiles
 constexpr Size TOGETHER = 12;              // rows that a block's kernels like to take together
 constexpr double LEVEL_WORK = 2e6;         // multiplications in a level, on average, that are worth waiting for each other
