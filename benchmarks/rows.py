@@ -314,8 +314,8 @@ DENSE: tuple[Row, ...] = (
                 (784, 1024, 1024, 1024, 10),
                 256,
                 (0.9, 1.05),
-                """As above. The product itself runs at about four fifths of the rate of PyTorch's. Neither pieces that fit
-                the first-level cache nor asking it ahead changed that; weights that are read at a stride may.""",
+                """As above. The product itself runs at about four fifths of the rate of PyTorch's. Neither pieces
+                that fit the first-level cache nor asking it ahead changed that; weights read at a stride may.""",
             ),
         )
     ),
