@@ -115,17 +115,18 @@ def _refuse(bad: NDArray[np.bool_], array: NDArray[Any], name: str, why: str) ->
         raise DataError(f"{name}[{', '.join(map(str, where))}] = {array[where]} {why}")
 
 
-def _log_softmax(o: FloatArray) -> FloatArray:
+def log_softmax(o: FloatArray) -> FloatArray:
+    """(B, K) logarithms of the probabilities that cross-entropy takes (B, K) outputs for."""
     shifted = o - o.max(axis=1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
 def _cross_entropy(o: FloatArray, y: NDArray[Any]) -> FloatArray:
-    return -_log_softmax(o)[np.arange(len(y)), y]
+    return -log_softmax(o)[np.arange(len(y)), y]
 
 
 def _cross_entropy_gradient(o: FloatArray, y: NDArray[Any]) -> FloatArray:
-    gradient: FloatArray = np.exp(_log_softmax(o))
+    gradient: FloatArray = np.exp(log_softmax(o))
     gradient[np.arange(len(y)), y] -= 1
     return gradient
 

@@ -42,7 +42,7 @@ class NodeTargets:
         return Seed(sensitivity, None)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True)  # not frozen: that makes each three times as dear, and every call makes one
 class LossTarget:
     """J as the output node: sample b's own loss, times its weight."""
 

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from edgewise.build import mlp
 from edgewise.errors import DataError, MissingDependencyError
 from edgewise.history import History
+from edgewise.losses import log_softmax
 from edgewise.network import Network
 from edgewise.optimizers import Adam, OptimizerState
 from edgewise.schedules import Schedule
@@ -121,7 +122,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
     ) -> None:
         """Fits network_ to y as `loss` wants it; `once`: one more epoch, where the last call left off."""
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        if (once or self.warm_start) and hasattr(self, "network_"):
+        goes_on, state = (once or self.warm_start) and hasattr(self, "network_"), OptimizerState()
+        if goes_on:
             network, state = self.network_, self._state
             what = "the network of the calls before"
         elif self.network is not None:
@@ -144,8 +146,6 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
                 f"{what} has {network.n_inputs} inputs and {network.n_outputs} outputs; the data need {x.shape[1]} "
                 f"inputs, one for each feature, and {n_outputs} outputs"
             )
-        if not hasattr(self, "network_") or network is not self.network_:
-            state = OptimizerState()
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, x, ensure_non_negative=True)
         batch_size = min(200, len(x)) if self.batch_size == "auto" else self.batch_size
         if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
@@ -171,7 +171,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
             progress=self.verbose,
             threads=self.threads,
         )
-        before = self.loss_curve_ if once and hasattr(self, "network_") else []
+        before = self.loss_curve_ if once and goes_on else []
         self.network_, self._state = network, state
         self.loss_curve_ = before + self.history_.loss
         self.loss_ = self.loss_curve_[-1]
@@ -264,19 +264,15 @@ class EdgewiseClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """(B, K) probability of each class; of each label, which need not sum to 1, if y held several."""
-        output = self._output(X)
-        if self.multilabel_:
-            probability: NDArray[Any] = np.exp(-np.logaddexp(0, -output))
-            return probability
-        shifted = np.exp(output - output.max(axis=1, keepdims=True))
-        return shifted / shifted.sum(axis=1, keepdims=True)
+        probability: NDArray[Any] = np.exp(self.predict_log_proba(X))
+        return probability
 
     def predict_log_proba(self, X: Any) -> NDArray[Any]:
         """The logarithm of `predict_proba`."""
         output = self._output(X)
         if self.multilabel_:
             return -np.logaddexp(0, -output)
-        return output - np.logaddexp.reduce(output, axis=1, keepdims=True)
+        return log_softmax(output)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """(B,) the most probable class; (B, L) labels that are more probable than not."""

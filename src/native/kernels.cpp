@@ -74,8 +74,8 @@ Size scratch_size(const PlanView& plan, int n_tiles, int vectors) {
 }
 
 template <class T>
-void backward(const PlanView& plan, const Parameters<T>& p, const T* y, const T* gate, T* d, T* out, Size y_stride, Size d_stride,
-              Size out_stride, int n_tiles, int vectors, const T* seed, Size seed_stride, const Index* seed_row,
+void backward(const PlanView& plan, const Parameters<T>& p, const T* y, const T* gate, T* d, T* out, Size y_stride,
+              Size d_stride, Size out_stride, int n_tiles, int vectors, const T* seed, Size seed_stride, const Index* seed_row,
               Index r0, Index r1, Backward what, T* gradient, bool add, T* scratch) {
     Index segment = plan.n_segments - 1;
     while (plan.segment_start[segment] >= r1) --segment;
@@ -103,8 +103,8 @@ void backward(const PlanView& plan, const Parameters<T>& p, const T* y, const T*
                 if (passing) pull_blocks(plan, p, segment, linear, vectors, first, end, panel, sums);
                 with_registers<T>(plan, vectors, [&](auto registers, auto far) {
                     backward_arcs<T, registers.value, far.value>(
-                        plan, p, y + tile * y_stride, gate + tile * d_stride, linear, out ? out + tile * out_stride : nullptr,
-                        passing ? sums : nullptr, seed + tile * seed_stride, seed_row, first, end, what, gradient,
+                        plan, p, y + tile * y_stride, gate + tile * d_stride, linear,
+                        out ? out + tile * out_stride : nullptr, passing ? sums : nullptr, seed + tile * seed_stride, seed_row, first, end, what, gradient,
                         add || tile > 0, scratch + packed);
                 });
             }

@@ -15,8 +15,8 @@ struct Kernels {
     void (*forward)(const PlanView&, const Parameters<T>&, T* y, T* out, Size y_stride, Size out_stride, int n_tiles,
                     int vectors, Index r0, Index r1, Wanted, T* scratch);
     // backward, rows r1 - 1 down to r0 in n_tiles tiles; see pull.hpp
-    void (*backward)(const PlanView&, const Parameters<T>&, const T* y, const T* gate, T* d, T* out, Size y_stride, Size d_stride,
-                     Size out_stride, int n_tiles, int vectors, const T* seed, Size seed_stride, const Index* seed_row,
+    void (*backward)(const PlanView&, const Parameters<T>&, const T* y, const T* gate, T* d, T* out, Size y_stride,
+                     Size d_stride, Size out_stride, int n_tiles, int vectors, const T* seed, Size seed_stride, const Index* seed_row,
                      Index r0, Index r1, Backward, T* gradient, bool add, T* scratch);
     void (*block_gradient)(const Block&, const T* y, const T* d, Size y_stride, Size d_stride,
                            int n_tiles, int vectors, Index t0, Index t1, T* gradient, bool add, T factor,

@@ -153,13 +153,14 @@ struct GradientWindow {
     }
 };
 
-// Rows r1 - 1 down to r0 of one tile. S(i⁻,t) goes to d, which may be where the gates are, or,
-// where there are neither blocks nor heads that do not sum, where the values are: a row's is read before it is written.
-// `sums` holds what blocks pass to these rows, row r0 first, or is null; `seed` and
-// `seed_row` are what is known before the recursion: row seed_row[i] of seed for row i, none if it is negative.
+// Rows r1 - 1 down to r0 of one tile. S(i⁻,t) goes to d, which may be where the gates are, or, where there are neither
+// blocks nor heads that do not sum, where the values are: a row's is read before it is written. `sums` holds what blocks
+// pass to these rows, row r0 first, or is null; `seed` and `seed_row` are what is known before the recursion: row
+// seed_row[i] of seed for row i, none if it is negative.
 template <class T, int V, bool FAR>
 void backward_arcs(const PlanView& plan, const Parameters<T>& p, const T* y, const T* gate, T* d, T* out, const T* sums,
-                   const T* seed, const Index* seed_row, Index r0, Index r1, Backward what, T* gradient, bool add, T* scratch) {
+                   const T* seed, const Index* seed_row, Index r0, Index r1, Backward what, T* gradient, bool add,
+                   T* scratch) {
     constexpr int W = WIDTH<T>;
     constexpr Size L = V * W;
     GradientWindow<T> window(gradient, add, plan.out_start[r1]);

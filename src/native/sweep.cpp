@@ -144,8 +144,8 @@ void Sweep<T>::backward_tile(const Parameters<T>& p, Backward what, Size tile, i
     T* linear = this->linear(tile);
     const T* value = y.data() + tile * y_stride;
     if (what.sensitivities || what.gradients)
-        kernels.backward(plan, p, value, gates() + tile * d_stride, linear, nullptr, 0, 0, 0, 1, shape.vectors, seed.data() + tile * seed_stride(),
-                         0, seed_row, 0, plan.n_nodes, what, to, add, scratch(member));
+        kernels.backward(plan, p, value, gates() + tile * d_stride, linear, nullptr, 0, 0, 0, 1, shape.vectors,
+                         seed.data() + tile * seed_stride(), 0, seed_row, 0, plan.n_nodes, what, to, add, scratch(member));
     for (Index b = 0; what.gradients && b < plan.n_blocks; ++b)
         kernels.block_gradient(plan.blocks[b], value, linear, 0, 0, 1, shape.vectors, 0, plan.blocks[b].n_tails,
                                block_gradients(group), add, straight_factor_, scratch(member));

@@ -192,40 +192,25 @@ Size Trainer<T>::run(const TrainingData<T>& data, Size first, Size n_steps, doub
     return place;
 }
 
-namespace {
-
-// each(parameter, the caller's edge) for every edge, then each_bias(parameter, the caller's node) for every neuron.
-template <class ParameterOf, class Each, class EachBias>
-void each_place(const Structure& s, Size n_weights, const ParameterOf& parameter_of, const Each& each,
-                const EachBias& each_bias) {
-    for (Size slot = 0; slot < s.plan.n_arcs + s.plan.n_block_arcs; ++slot) each(parameter_of(slot), s.edge_of(slot));
+// each(parameter, the caller's number, whether it is that of an edge rather than of a node): every edge, every neuron.
+template <class T>
+template <class Each>
+void Trainer<T>::each_place(const Each& each) const {
+    const Structure& s = sweep_.s;
+    for (Size slot = 0; slot < sweep_.n_slots(); ++slot) each(parameter_of(slot), s.edge_of(slot), true);
     for (Index row = 0; row < s.plan.n_nodes; ++row)
-        if (!s.plan.is_input[row]) each_bias(n_weights + row, s.node[row]);
-}
-
-}  // namespace
-
-template <class T>
-void Trainer<T>::parameters(T* weight, T* bias) const {
-    each_place(
-        sweep_.s, n_weights_, [&](Size slot) { return parameter_of(slot); },
-        [&](Size p, Index edge) { weight[edge] = parameter_[p]; }, [&](Size p, Index node) { bias[node] = parameter_[p]; });
+        if (!s.plan.is_input[row]) each(n_weights_ + row, s.node[row], false);
 }
 
 template <class T>
-void Trainer<T>::moment(int which, T* weight, T* bias) const {
-    const Buffer<T>& from = which == 0 ? first_ : second_;
-    each_place(
-        sweep_.s, n_weights_, [&](Size slot) { return parameter_of(slot); },
-        [&](Size p, Index edge) { weight[edge] = from[p]; }, [&](Size p, Index node) { bias[node] = from[p]; });
+void Trainer<T>::to_caller(const Buffer<T>& from, T* weight, T* bias) const {
+    each_place([&](Size parameter, Index at, bool edge) { (edge ? weight : bias)[at] = from[parameter]; });
 }
 
 template <class T>
 void Trainer<T>::set_moment(int which, const T* weight, const T* bias) {
     Buffer<T>& to = which == 0 ? first_ : second_;
-    each_place(
-        sweep_.s, n_weights_, [&](Size slot) { return parameter_of(slot); },
-        [&](Size p, Index edge) { to[p] = weight[edge]; }, [&](Size p, Index node) { to[p] = bias[node]; });
+    each_place([&](Size parameter, Index at, bool edge) { to[parameter] = (edge ? weight : bias)[at]; });
 }
 
 template class Trainer<float>;

@@ -43,16 +43,20 @@ public:
     Size batch_size() const { return batch_size_; }
     bool diverged() const { return diverged_; }
     Size steps() const { return steps_; }
-    void parameters(T* weight, T* bias) const;  // in the caller's order; biases of inputs are left alone
+    // In the caller's order; biases of inputs are left alone.
+    void parameters(T* weight, T* bias) const { to_caller(parameter_, weight, bias); }
     // What the optimizer remembers of each parameter, likewise; and to go on from there, having taken so many steps.
     int n_moments() const { return (first_ ? 1 : 0) + (second_ ? 1 : 0); }
-    void moment(int which, T* weight, T* bias) const;
+    void moment(int which, T* weight, T* bias) const { to_caller(which == 0 ? first_ : second_, weight, bias); }
     void set_moment(int which, const T* weight, const T* bias);
     void set_steps(Size steps) { steps_ = steps; }
     const Structure& structure() const { return sweep_.s; }
 
 private:
     Size parameter_of(Size slot) const { return slot_parameter_.empty() ? slot : slot_parameter_[slot]; }
+    template <class Each>
+    void each_place(const Each& each) const;
+    void to_caller(const Buffer<T>& from, T* weight, T* bias) const;
     void spread();
     bool sum_gradient();
     void take_step(double batch_weight, double rate_factor);
