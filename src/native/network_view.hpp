@@ -61,15 +61,6 @@ struct Parameters {
     const T* block_passed;   // (n_block_arcs) times the head's factor; block_weight itself if all of these are 1
 };
 
-// Samples side by side: tile k holds rows of `lanes` samples each, y at y + k * rows * lanes.
-template <class T>
-struct Tiles {
-    T* y;        // (tiles, n_nodes, lanes) values
-    T* d;        // (tiles, n_nodes + n_extra, lanes) gates, which the backward pass turns into S(j⁻,t)
-    int lanes;
-    Size y_stride, d_stride;
-};
-
 enum class Loss : std::uint8_t {
     squared_error, mean_squared_error, cross_entropy, binary_cross_entropy, hinge, huber
 };
