@@ -281,6 +281,9 @@ def test_trainers_over_wrong_arrays_are_refused():
         "beta2": 0.999,
         "epsilon": 1e-8,
         "clip_norm": 0.0,
+        "l1": 0.0,
+        "average": 0.0,
+        "accumulate": 1,
         "threads": 1,
     }
     for wrong in (
@@ -288,6 +291,7 @@ def test_trainers_over_wrong_arrays_are_refused():
         {"bias": net.bias[:-1]},
         {"response": net.response[:-1]},
         {"batch_size": 0},
+        {"accumulate": 0},
         {"loss": 17},
         {"loss": -1},
         {"optimizer": 17},
@@ -331,17 +335,17 @@ def test_trainers_over_wrong_arrays_are_refused():
     with pytest.raises(ValueError, match="labels"):
         _core.Trainer64(**right | {"loss": 2}).run(**data)  # cross-entropy, which y cannot serve
     assert trainer.run(**data) == 5
-    for weight, bias in ((net.weight[:-1].copy(), net.bias.copy()), (net.weight.copy(), net.bias[:-1].copy())):
-        with pytest.raises(ValueError, match=r"weight|bias"):
-            trainer.parameters(weight, bias)
-    assert trainer.n_moments == 0
+    with pytest.raises(MemoryError):
+        _core.Trainer64(**right | {"batch_size": 2**40, "accumulate": 2**40})
+    assert trainer.n_arrays == 1
+    assert _core.Trainer64(**right | {"average": 0.9}).n_arrays == 2
     adam = _core.Trainer64(**right | {"optimizer": 1})
-    assert adam.n_moments == 2
-    for one, which in ((trainer, 0), (adam, 2), (adam, -1)):
-        for ask in (one.moment, one.set_moment):
+    assert adam.n_arrays == 3
+    for one, which in ((trainer, 1), (adam, 3), (adam, -1)):
+        for ask in (one.array, one.set_array):
             with pytest.raises(IndexError):
                 ask(which, net.weight.copy(), net.bias.copy())
-    for ask in (adam.moment, adam.set_moment):
+    for ask in (adam.array, adam.set_array):
         with pytest.raises(ValueError, match="weight has"):
             ask(0, net.weight[:-1].copy(), net.bias.copy())
         with pytest.raises(ValueError, match="bias has"):

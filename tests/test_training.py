@@ -123,6 +123,95 @@ def test_every_loss_trains_alike_in_the_core(loss):
     assert_close(trained(net, loss=loss, y=y), trained(net, loss=loss, y=y, engine="reference"), 1e-10)
 
 
+@pytest.mark.parametrize("engine", ["native", "reference"])
+@pytest.mark.parametrize("tied", [False, True])
+def test_minibatches_together_make_the_step_of_one_large_one(engine, tied):
+    net = ew.mlp([2, 8, 3], activation="tanh").replace(response=np.linspace(0.5, 1.5, 13))
+    if tied:
+        net = net.replace(weight=0.1, tie=np.arange(net.n_edges) // 3)
+    settings = {"sample_weight": np.arange(70) % 5, "clip_norm": 0.3, "schedule": ew.Cosine(), "engine": engine}
+    x, y = blobs(70)
+    nets = net.copy(), net.copy()
+    ew.fit(nets[0], x, y, epochs=4, batch_size=15, **settings)
+    ew.fit(nets[1], x, y, epochs=4, batch_size=5, accumulate=3, **settings)
+    assert_close(nets[1].weight, nets[0].weight, 1e-10)
+    assert_close(nets[1].bias, nets[0].bias, 1e-10)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+def test_l1_average_and_accumulation_are_alike_in_the_core(optimizer):
+    net = ew.mlp([2, 8, 3], activation="tanh")
+    net.weight[::3] = 0  # where the pull is 0
+    settings = {"optimizer": optimizer, "l1": 0.02, "average": 0.9, "accumulate": 2, "clip_norm": 0.5}
+    assert_close(trained(net, **settings), trained(net, **settings, engine="reference"), 1e-10)
+
+
+def test_l1_is_pytorchs_and_pulls_weights_to_zero():
+    x, y = blobs(64)
+    net = ew.mlp([2, 3], seed=3)
+    layer = torch.nn.Linear(2, 3).double()
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor(net.layers[0].weight))
+        layer.bias.copy_(torch.tensor(net.layers[0].bias))
+    optimizer = torch.optim.SGD(layer.parameters(), 0.1)
+    for _ in range(8):
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(layer(torch.tensor(x)), torch.tensor(y))
+        (loss + 0.05 * layer.weight.abs().sum()).backward()
+        optimizer.step()
+    ew.fit(net, x, y, optimizer=ew.SGD(0.1), epochs=8, batch_size=64, l1=0.05)
+    assert_close(net.layers[0].weight, layer.weight.detach().numpy(), 1e-10)
+    far = ew.mlp([2, 3], seed=3)
+    ew.fit(far, x, y, optimizer=ew.SGD(0.1), epochs=100, batch_size=64, l1=10.0)
+    assert np.abs(far.weight).max() <= 1.0  # within a step of 0
+
+
+def test_smoothed_labels_are_pytorchs():
+    x, y = blobs(64)
+    net = ew.mlp([2, 5, 3], seed=3)
+    for engine in ("native", "reference"):
+        bwd = net.backprop(x, y=y, loss=ew.losses.cross_entropy(0.1), engine=engine)
+        output = torch.tensor(net.forward(x).output, requires_grad=True)
+        loss = torch.nn.functional.cross_entropy(output, torch.tensor(y), label_smoothing=0.1)
+        loss.backward()
+        assert_close(bwd.loss, loss.item(), 1e-12)
+        assert_close(bwd.sensitivity[:, net.outputs] / 64, output.grad.numpy(), 1e-12)
+    with pytest.raises(ew.DataError, match="label_smoothing must be"):
+        ew.losses.cross_entropy(1.0)
+
+
+def test_an_average_of_the_parameters_is_what_is_measured_and_kept():
+    x, y = blobs(64)
+    net, seen = ew.mlp([2, 3], seed=3), []
+    history = ew.fit(
+        net, x, y, epochs=5, batch_size=16, average=0.95, validation=(x, y), optimizer=ew.Adam(0.05),
+        callbacks=[lambda record: seen.append(record.network.weight.copy())],
+    )  # fmt: skip
+    average = ew.mlp([2, 3], seed=3).weight.copy()
+    for t, weight in enumerate(seen, 1):
+        kept = min(0.95, (1 + t) / (10 + t))
+        average = kept * average + (1 - kept) * weight
+    assert_close(net.weight, average, 1e-12)
+    assert_close(history.validation_loss[-1], net.backprop(x, y=y, loss="cross_entropy").loss)
+
+
+def test_on_epoch_sees_every_epoch_and_may_stop():
+    x, y = blobs(100)
+    records = []
+
+    def note(record):
+        records.append((record.epoch, record.epochs, record.history.loss[-1], record.open_gates))
+        assert record.samples_per_second > 0
+        return record.epoch == 2
+
+    history = ew.fit(ew.mlp([2, 7, 3]), x, y, epochs=9, on_epoch=[note])
+    assert [r[0] for r in records] == history.epoch == [0, 1, 2]
+    assert [r[2] for r in records] == history.loss
+    net = history.network
+    gate = net.forward(x).gate[:, ~net.is_input]
+    assert records[-1][3] == pytest.approx((gate != 0).mean())  # of ReLU and identity, over at most 256 samples
+
+
 def test_a_loss_and_an_optimizer_of_ones_own():
     class Half:  # knows `learning_rate`, `init` and `step`, which is all that fit asks for
         learning_rate = 0.05
@@ -309,7 +398,7 @@ def test_a_bar_is_drawn_on_a_terminal_alone(monkeypatch, capsys):
     ew.fit(ew.mlp([2, 3]), x, y, epochs=2, validation=0.2)
     shown = capsys.readouterr()
     assert "epoch 2/2" in shown.err
-    assert "validation" in shown.err
+    assert "held-out" in shown.err
     assert shown.out == ""
 
 
@@ -344,6 +433,9 @@ def test_an_interrupt_keeps_whole_steps():
         ({"validation": 0.999}, "leaves none to train on"),
         ({"tolerance": -0.1}, "tolerance must be a number at least 0, not -0.1"),
         ({"clip_norm": 0}, "clip_norm"),
+        ({"accumulate": 0}, "accumulate must be"),
+        ({"l1": -1}, "l1 must be"),
+        ({"average": 1.0}, "average must be"),
         ({"sample_weight": [1.0]}, "sample_weight has shape"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from edgewise import activations, aggregations, initializers, losses, plan
 from edgewise.build import mlp, random_dag
+from edgewise.checkpoints import Checkpoint
 from edgewise.config import show_config
 from edgewise.errors import DataError, EdgewiseError, FormatError, GraphError, MissingDependencyError
 from edgewise.expression import (
@@ -23,7 +24,7 @@ from edgewise.expression import (
     variables,
 )
 from edgewise.formats import load
-from edgewise.history import History, StepRecord
+from edgewise.history import EpochRecord, History, StepRecord
 from edgewise.layers import Layer
 from edgewise.losses import Loss
 from edgewise.network import Network
@@ -40,10 +41,12 @@ __all__ = [
     "Adam",
     "AdamW",
     "BackwardPass",
+    "Checkpoint",
     "Cosine",
     "DataError",
     "Decoupled",
     "EdgewiseError",
+    "EpochRecord",
     "Expression",
     "FormatError",
     "ForwardPass",

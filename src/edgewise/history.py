@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike
-from typing import Any
+from typing import Any, ClassVar
 
+from edgewise import gates
+from edgewise.arrays import FloatArray
 from edgewise.formats import atomic
 from edgewise.network import Network
 from edgewise.results import BackwardPass
@@ -32,9 +34,36 @@ class StepRecord:
         return self.make_backward()
 
 
+@dataclass(frozen=True)
+class EpochRecord:
+    """The end of one epoch, after validation, handed to everyone in `on_epoch`."""
+
+    epoch: int
+    epochs: int
+    """That there will be at most."""
+    history: "History"
+    """With this epoch's entries last; not a copy."""
+    network: Network
+    """Not a copy."""
+    samples_per_second: float
+    inputs: FloatArray = field(repr=False)
+    """(≤ 256, n_inputs) some of the training samples."""
+
+    @cached_property
+    def open_gates(self) -> float:
+        """Share of the neurons' gates that are open, over those samples; see `edgewise.gates`."""
+        return gates.open_share(self.network, self.inputs)
+
+
 @dataclass(slots=True)
 class History:
     """One entry per epoch; `metric` is the accuracy, or R² for a regression."""
+
+    ENTRIES: ClassVar = (
+        *("epoch", "loss", "metric", "validation_loss", "validation_metric", "learning_rate", "seconds"),
+        *("best_epoch", "stopped_early"),
+    )
+    """What there is to save of it."""
 
     metric_name: str = ""
     epoch: list[int] = field(default_factory=list)
@@ -50,6 +79,8 @@ class History:
     best_epoch: int | None = None
     """The epoch with the smallest validation loss."""
     stopped_early: bool = False
+    network: Network | None = field(default=None, repr=False)
+    """The trained network; the one given to `fit`, unless its arcs have changed."""
 
     def to_dict(self) -> dict[str, Any]:
         """The columns by name."""

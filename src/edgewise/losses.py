@@ -121,14 +121,27 @@ def log_softmax(o: FloatArray) -> FloatArray:
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
-def _cross_entropy(o: FloatArray, y: NDArray[Any]) -> FloatArray:
-    return -log_softmax(o)[np.arange(len(y)), y]
+def cross_entropy(label_smoothing: float = 0.0) -> Loss:
+    """-Σ_k q_k log p_k with p the softmax of the K outputs and q the label: 1 at class y, 0 elsewhere; smoothed, it
+    keeps 1 - label_smoothing and each class has label_smoothing / K of it (Szegedy et al. 2016)."""
+    if not 0 <= label_smoothing < 1:
+        raise DataError(f"label_smoothing must be a number of at least 0 and below 1, not {label_smoothing}")
+    sure = 1 - label_smoothing
 
+    def value(o: FloatArray, y: NDArray[Any]) -> FloatArray:
+        log_p = log_softmax(o)
+        of_label = -log_p[np.arange(len(y)), y]
+        if not label_smoothing:
+            return of_label
+        smoothed: FloatArray = sure * of_label - label_smoothing * log_p.mean(axis=1)
+        return smoothed
 
-def _cross_entropy_gradient(o: FloatArray, y: NDArray[Any]) -> FloatArray:
-    gradient: FloatArray = np.exp(log_softmax(o))
-    gradient[np.arange(len(y)), y] -= 1
-    return gradient
+    def gradient(o: FloatArray, y: NDArray[Any]) -> FloatArray:
+        found: FloatArray = np.exp(log_softmax(o)) - label_smoothing / o.shape[1]
+        found[np.arange(len(y)), y] -= sure
+        return found
+
+    return Loss("cross_entropy", value, gradient, "index", compiled=("cross_entropy", label_smoothing))
 
 
 def _binary_cross_entropy(o: FloatArray, y: NDArray[Any]) -> FloatArray:
@@ -162,7 +175,7 @@ _TABLE = {
             lambda o, y: ((o - y) ** 2).mean(axis=1),
             lambda o, y: 2 / o.shape[1] * (o - y),
         ),
-        Loss("cross_entropy", _cross_entropy, _cross_entropy_gradient, "index"),
+        cross_entropy(),
         Loss("binary_cross_entropy", _binary_cross_entropy, _binary_cross_entropy_gradient, "binary"),
         # at margin 1, the kink, the gradient is 0
         Loss(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from edgewise.arrays import FloatArray, all_finite
 from edgewise.errors import DataError
@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 Samples = ArrayLike | Mapping[str, ArrayLike]
 
 
-def read(network: "Network", x: Samples) -> tuple[FloatArray, bool]:
-    """x as a (B, n_inputs) array in the network's dtype, and whether it was one sample; DataError if it cannot be."""
+def read(network: "Network", x: Samples, rows: NDArray[np.int64] | None = None) -> tuple[FloatArray, bool]:
+    """x as a (B, n_inputs) array in the network's dtype, and whether it was one sample; DataError if it cannot be.
+
+    rows : (B,) what the samples are called in that error, if not 0, 1, …
+    """
     array = _from_names(network, x) if isinstance(x, Mapping) else _numbers(x, "x")
     n_inputs = network.n_inputs
     one_sample = array.ndim == 1
@@ -39,14 +42,15 @@ def read(network: "Network", x: Samples) -> tuple[FloatArray, bool]:
             array = np.ascontiguousarray(array, network.dtype)
     if not all_finite(array):
         b, k = np.argwhere(~np.isfinite(array))[0].tolist()
-        place = f"input {network.label(network.inputs[k])}" + ("" if one_sample else f" of sample {b}")
+        sample = b if rows is None else int(rows[b])
+        place = f"input {network.label(network.inputs[k])}" + ("" if one_sample else f" of sample {sample}")
         raise DataError(f"x is {array[b, k]} at {place} in {network.dtype}; every number must be finite")
     return array, one_sample
 
 
 def _numbers(given: Any, what: str) -> FloatArray:
     try:
-        array = np.asarray(given)
+        array = given.toarray() if hasattr(given, "toarray") else np.asarray(given)  # SciPy's sparse matrices have it
     except ValueError:
         raise DataError(f"{what} is ragged: give every sample the same number of entries") from None
     if array.dtype.kind not in "fiub":

@@ -1,53 +1,70 @@
-"""Training: one loop over minibatches, a gradient and a step each.
+"""Training: one loop over steps, a gradient and a change of the parameters each.
 
 The steps are taken by the compiled core, many at a time, where it knows the loss, the optimizer and the activations;
-otherwise one after another here. Callbacks see the same steps either way.
+otherwise one after another in Python: see `edgewise.steps`. Callbacks see the same steps either way.
 """
 
 import math
-import sys
+import signal
+import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
-from typing import Any, Protocol
+from dataclasses import is_dataclass
+from os import PathLike
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edgewise import losses, samples
-from edgewise.arrays import FloatArray, shuffled
-from edgewise.engine import Epoch, training
-from edgewise.errors import DataError
-from edgewise.history import History, StepRecord
+from edgewise import batches, checkpoints, losses, metrics, steps
+from edgewise.arrays import FloatArray, checksum
+from edgewise.batches import Chunk, Source, Stream, Target
+from edgewise.checkpoints import Checkpoint
+from edgewise.engine import Work
+from edgewise.errors import DataError, FormatError
+from edgewise.history import EpochRecord, History, StepRecord
 from edgewise.network import Network
-from edgewise.optimizers import SGD, Adam, AdamW, Optimizer, OptimizerState, check_number
+from edgewise.optimizers import Adam, Optimizer, OptimizerState, check_number
+from edgewise.progress import Display, display
 from edgewise.results import BackwardPass
 from edgewise.schedules import Schedule
+from edgewise.steps import Method
 
 Callback = Callable[[StepRecord], Any]
+SECONDS_AT_ONCE = 0.1
+"""About how long the core may work before Python sees to interrupts."""
+INPUTS_WATCHED = 256
+"""Samples over which open gates are counted."""
 
 
 def fit(
     net: Network,
-    x: ArrayLike,
-    y: ArrayLike,
+    x: Any,
+    y: ArrayLike | None = None,
     *,
     loss: str | losses.Loss | None = None,
     optimizer: Optimizer | None = None,
     schedule: Schedule | None = None,
     epochs: int = 100,
     batch_size: int = 32,
-    validation: tuple[ArrayLike, ArrayLike] | float | None = None,
+    accumulate: int = 1,
+    validation: tuple[Any, ArrayLike] | float | Stream | None = None,
     patience: int | None = None,
     tolerance: float = 0.0,
     clip_norm: float | None = None,
+    l1: float = 0.0,
+    average: float | None = None,
     sample_weight: ArrayLike | None = None,
     class_weight: losses.ClassWeight | None = None,
     shuffle: bool = True,
     seed: int = 0,
     state: OptimizerState | None = None,
+    checkpoint: Checkpoint | str | PathLike[str] | None = None,
+    resume: str | PathLike[str] | None = None,
     callbacks: Sequence[Callback] = (),
+    on_epoch: Sequence[Callable[[EpochRecord], Any]] = (),
     progress: bool = True,
     engine: str | None = None,
     threads: int | None = None,
@@ -56,339 +73,448 @@ def fit(
 
     Parameters
     ----------
-    x : (B, n_inputs); y : what `loss` needs, see `edgewise.losses`.
+    x, y : x (B, n_inputs) as an array, a frame of numbers, a memory-mapped array or a SciPy sparse matrix, of which a
+        piece at a time becomes dense; y is what `loss` needs, see `edgewise.losses`. Or, without y, x is a stream of
+        chunks (x, y) or (x, y, sample_weight): an iterable that can be gone through once for each epoch, or a
+        `edgewise.batches.Stream`.
     loss : a name or an `edgewise.Loss`. None: "cross_entropy" if y holds whole numbers, one per sample, and there
         are several outputs; else "squared_error".
     optimizer : None is Adam(1e-3).
     schedule : how the learning rate changes: StepDecay, Cosine, ReduceOnPlateau, or one of your own (see
-        `edgewise.schedules.Schedule`); None leaves it as it is.
-    validation : (x, y) to measure on after every epoch, or the share of the samples to hold out for it.
+        `edgewise.schedules.Schedule`); None leaves it as it is. In a stream of unknown length it changes by the epoch.
+    batch_size, accumulate : samples of a minibatch, and how many of these make one step: the gradient is that of all
+        their samples, the memory that of one minibatch.
+    validation : (x, y) to measure on after every epoch, the share of the samples to hold out for it, or a stream.
     patience : stop when the validation loss has not fallen for so many epochs, and restore the best parameters. Without
         validation it is the training loss, and the last parameters stay.
     tolerance : by how much an epoch's loss must lie below the lowest before it, to count as fallen.
     clip_norm : scale the gradient of all parameters together down to this Euclidean norm (Pascanu et al. 2013).
+    l1 : adds l1·sign(w) to the (clipped) gradient of each weight: a pull to 0 that gets there (Tibshirani 1996).
+    average : keep a moving average of the parameters, of which each step leaves this share, such as 0.999; it is what
+        validation measures and what the network has in the end (Polyak & Juditsky 1992). While few steps t are taken
+        the share is (1+t)/(10+t).
     sample_weight, class_weight : as in `Network.backprop`.
     seed : decides the order of the samples and which are held out.
     state : what the optimizer remembers from an earlier call, to go on from; left as it is when training ends. An empty
         `OptimizerState()` is a beginning.
+    checkpoint : a path, or a `Checkpoint`, where all that is needed to go on is saved now and then, and in the end.
+    resume : a checkpoint's path, to go on from there as if training had never stopped, to the last bit. What decides
+        the steps must be as it was; only `epochs`, `patience` and `tolerance` may differ. It is saved to as before,
+        unless `checkpoint` says otherwise.
     callbacks : each is called with a `StepRecord` after every step; one that returns True ends training.
+    on_epoch : each is called with an `EpochRecord` after every epoch; one that returns True ends training.
     progress : show a bar if rich is installed and stderr is a terminal.
 
     Raises DataError for data that do not fit, and when the loss is no longer finite: the message says at which epoch
     and step, and where in the network; the parameters are then those at the end of the last finite epoch.
-    An interrupt (Ctrl-C) leaves the parameters as after the last whole step.
+    An interrupt (Ctrl-C) leaves the parameters as after the last whole step, and saves them if there is a checkpoint.
     """
-    _check_settings(epochs, batch_size, patience, clip_norm, validation)
+    _check_settings(epochs, batch_size, accumulate, patience, clip_norm, validation)
     check_number("tolerance", tolerance, 0)
-    x_all, one_sample = samples.read(net, x)
-    if one_sample:
-        raise DataError(f"x has shape {np.shape(x)}; training needs samples as rows, (B, {net.n_inputs})")
+    check_number("l1", l1, 0)
+    if average is not None:
+        check_number("average", average, 0, 1)
+        if state is not None:
+            raise DataError("an average goes on in a checkpoint, not in a state: give one or the other")
     used = losses.get(_default_loss(net, y) if loss is None else loss)
-    y_all = used.check(y, net.n_outputs, len(x_all))
-    weights = None if sample_weight is None else samples.read_weights(sample_weight, len(x_all))
-    if class_weight is not None:  # one weight per sample from here on, so that an epoch's mean counts both
-        of_class = used.class_weights(class_weight, y_all, net.n_outputs)
-        weights = of_class if weights is None else weights * of_class
-    rng = np.random.default_rng(seed)
-    rows, held_out = np.arange(len(x_all), dtype=np.int64), None
+    target = Target(net, used, class_weight)
+    source = batches.read(target, x, y, sample_weight)
+    held_out: Source | None = None
     if isinstance(validation, tuple):
-        x_held, _ = samples.read(net, validation[0])
-        held_out = x_held, used.check(validation[1], net.n_outputs, len(x_held))
+        held_out = batches.read(target, *validation, None)
+    elif isinstance(validation, int | float):
+        source, held_out = batches.split(source, validation, seed)
     elif validation is not None:
-        n_held = max(1, round(validation * len(x_all)))
-        if n_held >= len(x_all):
-            raise DataError(f"validation={validation} of {len(x_all)} samples leaves none to train on")
-        mixed = rng.permutation(len(x_all))
-        rows = np.sort(mixed[n_held:])
-        held_out = x_all[mixed[:n_held]], y_all[mixed[:n_held]]
-
-    optimizer = Adam() if optimizer is None else optimizer
-    data = _Data(x_all, y_all, weights, used)
-    steps = _steps(net, data, optimizer, int(batch_size), clip_norm, engine, threads)
+        held_out = batches.read(target, validation, None, None)
+    batch_size = int(batch_size) if source.n_samples is None else min(int(batch_size), source.n_samples)
+    run = _Run(
+        net,
+        source,
+        held_out,
+        Method(
+            used,
+            Adam() if optimizer is None else optimizer,
+            batch_size,
+            int(accumulate),
+            clip_norm,
+            float(l1),
+            0.0 if average is None else float(average),
+            engine,
+            threads,
+        ),
+        schedule,
+        int(epochs),
+        patience,
+        tolerance,
+        seed if shuffle else None,
+        callbacks,
+        on_epoch,
+    )
+    if checkpoint is None and resume is not None:
+        checkpoint = resume
+    saved = checkpoint if checkpoint is None or isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
     if state is not None:
-        _go_on(net, steps, state)
-    history = History(metric_name="accuracy" if used.kind == "classification" else "r2")
-    last_finite = best = _parameters(net)
-    lowest, fell, stop = math.inf, None, False
-
-    with _bar(progress, epochs) as advance:
-        for epoch in range(epochs):
-            began = time.perf_counter()
-            order = shuffled(rows, rng) if shuffle else rows
-            rate_factor = (
-                None if schedule is None else _rate_factor(schedule, epoch, epochs, order, batch_size, history)
-            )
-            output, loss_each = np.empty((len(order), net.n_outputs), net.dtype), np.empty(len(order), net.dtype)
-            work = Epoch(order, rate_factor, output, loss_each)
-            place = 0
-            try:
-                while place < len(order) and not stop:
-                    if not callbacks:
-                        place = steps.run(work, place, len(order), SECONDS_AT_ONCE)
-                    else:
-                        before, step = net.with_own_parameters(), steps.steps
-                        first, place = (
-                            place,
-                            steps.run(work, place, 1, SECONDS_AT_ONCE),
-                        )
-                        if steps.steps > step:  # samples of weight 0 alone make no step
-                            steps.put(net)
-                            batch = order[first:place]
-                            loss_now = data.mean_loss(batch, loss_each[first:place])
-                            record = StepRecord(
-                                step, epoch, loss_now, net, data.backward_of(before, batch, engine, threads)
-                            )
-                            for callback in callbacks:  # each sees the step, also when an earlier one asks to stop
-                                stop |= callback(record) is True
-                    if steps.diverged:
-                        break
-            finally:
-                steps.put(net)
-            if steps.diverged:
-                batch = order[place : place + batch_size]
-                bwd = data.backward_of(net, batch, engine, threads)()
-                message = _not_finite(net, bwd, bwd.loss, epoch, steps.steps)
-                _put(net, last_finite)
-                raise DataError(message)
-            if not (np.isfinite(net.weight).all() and np.isfinite(net.bias).all()):
-                _put(net, last_finite)
-                raise DataError(
-                    f"training diverged in epoch {epoch}: a parameter is no longer finite; use a smaller learning "
-                    "rate, or clip_norm; the network was put back to the end of the epoch before"
-                )
-            last_finite = _parameters(net)
-            history.epoch.append(epoch)
-            if rate_factor is not None:
-                history.learning_rate.append(optimizer.learning_rate * float(rate_factor[-1]))
-            history.loss.append(data.mean_loss(order[:place], loss_each[:place]))
-            history.metric.append(metric(used, output[:place], y_all[order[:place]]))
-            watched = history.loss[-1]
-            if held_out is not None:
-                watched = _validate(net, used, held_out, history, class_weight, engine, threads)
-            if watched < lowest - tolerance:
-                fell = epoch
-            if watched < lowest:
-                lowest = watched
-                if held_out is not None:
-                    best, history.best_epoch = last_finite, epoch
-            history.seconds.append(time.perf_counter() - began)
-            advance(history)
-            if patience is not None and fell is not None and epoch - fell >= patience:
-                history.stopped_early = True
-                break
-            if stop:
-                break
-    if patience is not None and history.best_epoch is not None:
-        _put(net, best)
+        run.go_on(state)
+    if resume is not None:
+        run.restore(resume)
+    with display(progress, run.epochs) as shown:
+        run.train(saved, shown)
     if state is not None:
-        state.step = steps.steps
-        state.moments = [_flat(net, *moment) for moment in steps.moments()]
-    return history
+        run.leave(state)
+    return run.history
 
 
-SECONDS_AT_ONCE = 0.1
-"""About how long the core may work before Python sees to interrupts."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Data:
-    """The training samples."""
-
-    x: FloatArray
-    y: NDArray[Any]
-    weight: FloatArray | None
-    loss: losses.Loss
-
-    def mean_loss(self, batch: NDArray[np.int64], loss: FloatArray) -> float:
-        """Of samples whose losses (times their weights) are given; NaN if they weigh nothing."""
-        weight = float(len(batch)) if self.weight is None else float(self.weight[batch].sum())
-        return float(loss.sum(dtype=np.float64)) / weight if weight else math.nan
-
-    def backward_of(
-        self, net: Network, batch: NDArray[np.int64], engine: str | None, threads: int | None
-    ) -> Callable[[], BackwardPass]:
-        return lambda: net.backprop(
-            self.x[batch],
-            y=self.y[batch],
-            loss=self.loss,
-            sample_weight=None if self.weight is None else self.weight[batch],
-            engine=engine,
-            threads=threads,
-        )
-
-
-class _Steps(Protocol):
-    """Who takes the steps; see `edgewise.engine.native.NativeTraining`."""
-
-    @property
-    def diverged(self) -> bool: ...
-    @property
-    def steps(self) -> int: ...
-    def run(self, epoch: Epoch, place: int, n_steps: int, seconds: float) -> int: ...
-    def put(self, network: Network) -> None: ...
-    def moments(self) -> list[tuple[FloatArray, FloatArray]]: ...
-    def go_on(self, steps: int, moments: list[tuple[FloatArray, FloatArray]]) -> None: ...
-
-
-def _steps(
-    net: Network,
-    data: _Data,
-    optimizer: Optimizer,
-    batch_size: int,
-    clip_norm: float | None,
-    engine_name: str | None,
-    threads: int | None,
-) -> _Steps:
-    if data.loss.compiled is not None and type(optimizer) in (SGD, Adam, AdamW):
-        compiled = training(
-            engine_name,
-            net,
-            loss=data.loss,
-            optimizer={
-                "kind": type(optimizer).__name__.lower(),
-                **{f.name: getattr(optimizer, f.name) for f in fields(optimizer)},  # type: ignore[arg-type]
-            },
-            batch_size=min(batch_size, len(data.x)),
-            clip_norm=clip_norm,
-            x=data.x,
-            y=data.y,
-            sample_weight=data.weight,
-            threads=threads,
-        )
-        if compiled is not None:
-            return compiled
-    return _StepsHere(net, data, optimizer, batch_size, clip_norm, engine_name, threads)
-
-
-class _StepsHere:
-    """One step after another in Python: for a loss, an optimizer or an activation of one's own."""
+class _Run:
+    """One run of training: where it stands, and how it goes on."""
 
     def __init__(
         self,
         net: Network,
-        data: _Data,
-        optimizer: Optimizer,
-        batch_size: int,
-        clip_norm: float | None,
-        engine_name: str | None,
-        threads: int | None,
+        source: Source,
+        held_out: Source | None,
+        method: Method,
+        schedule: Schedule | None,
+        epochs: int,
+        patience: int | None,
+        tolerance: float,
+        seed: int | None,
+        callbacks: Sequence[Callback],
+        on_epoch: Sequence[Callable[[EpochRecord], Any]],
     ) -> None:
-        self._net, self._data, self._optimizer, self._batch_size = net, data, optimizer, batch_size
-        self._clip_norm, self._engine, self._threads = clip_norm, engine_name, threads
-        self._parameters = _flat(net, net.weight, net.bias)
-        self._state = optimizer.init(len(self._parameters), net.dtype)
-        self.diverged, self.steps = False, 0
+        self.net, self.source, self.held_out, self.method = net, source, held_out, method
+        self.schedule, self.epochs, self.patience, self.tolerance = schedule, epochs, patience, tolerance
+        self.seed, self.callbacks, self.on_epoch = seed, callbacks, on_epoch
+        self.history = History(metric_name=metrics.name_of(method.loss), network=net)
+        self.steps = steps.begin(net, method)
+        self.epoch = self.chunk = self.place = 0
+        self.seen = 0
+        """Samples of this epoch in the chunks before."""
+        self.tally = metrics.Tally(method.loss)
+        self.lowest = math.inf
+        self.fell: int | None = None
+        self.last_finite = self.best = net.with_own_parameters()
+        self.inputs: FloatArray = np.empty((0, net.n_inputs), net.dtype)
+        self.last_factor = 1.0
+        self.stop = self.put_back = self.resumed = False
+        self.began, self.saved_at = time.perf_counter(), time.monotonic()
+        self.settings = self._settings()
 
-    def run(self, epoch: Epoch, place: int, n_steps: int, seconds: float) -> int:
-        batch = epoch.order[place : place + self._batch_size]
-        there = slice(place, place + len(batch))
-        weight = None if self._data.weight is None else self._data.weight[batch]
-        if weight is not None and not weight.any():  # samples of weight 0 alone teach nothing
-            epoch.loss[there] = 0
-            epoch.output[there] = self._net.forward(
-                self._data.x[batch], engine=self._engine, threads=self._threads
-            ).output
-            return there.stop
-        bwd = self._data.backward_of(self._net, batch, self._engine, self._threads)()
-        gradient = _flat(self._net, bwd.weight_gradient, bwd.bias_gradient)
-        each = bwd.loss_per_sample
-        assert each is not None
-        if not (np.isfinite(each).all() and np.isfinite(gradient).all()):
-            self.diverged = True
-            return place
-        epoch.loss[there], epoch.output[there] = each, bwd.output
-        if self._clip_norm is not None:
-            norm = float(np.linalg.norm(gradient))
-            if norm > self._clip_norm:
-                gradient *= self._clip_norm / norm
-        optimizer = self._optimizer
-        if epoch.rate_factor is not None:
-            optimizer = _at_rate(
-                optimizer, optimizer.learning_rate * float(epoch.rate_factor[place // self._batch_size])
+    # ---- the loop ----
+
+    def train(self, saved: Checkpoint | None, shown: Display) -> None:
+        if saved is not None and not self.resumed:
+            self._save(saved, first=True)
+        finished = self.history.stopped_early
+        with _interrupts_wait() as interrupted:
+            try:
+                while self.epoch < self.epochs and not self.stop and not finished:
+                    self.began = time.perf_counter()
+                    for work in self._works():
+                        self._go_through(work, saved, shown, interrupted)
+                    finished = self._end_epoch(shown)
+            except KeyboardInterrupt:
+                self._put()
+                if saved is not None:
+                    self._save(saved)
+                raise
+            except BaseException:
+                if not self.put_back:
+                    self._put()
+                raise
+        if saved is not None:
+            self._save(saved)
+        if self.patience is not None and self.history.best_epoch is not None:
+            _put_all(self.best, self.net)
+
+    def _works(self) -> Iterator[Work]:
+        """What is left of the epoch, a chunk at a time."""
+        self.seen = 0
+        for number, chunk in enumerate(self.source.chunks(self.epoch, self.method.step_size, self.seed)):
+            if not len(self.inputs):
+                self.inputs = chunk.x[:INPUTS_WATCHED]
+            if number < self.chunk:
+                self.seen += len(chunk.order)
+                continue
+            n = len(chunk.order)
+            factor = self._rate_factor(n)
+            if factor is not None:
+                self.last_factor = float(factor[-1])
+            yield Work(chunk, factor, np.empty((n, self.net.n_outputs), self.net.dtype), np.empty(n, self.net.dtype))
+            if self.stop:
+                return
+            self.chunk, self.place, self.seen = self.chunk + 1, 0, self.seen + n
+
+    def _go_through(self, work: Work, saved: Checkpoint | None, shown: Display, interrupted: threading.Event) -> None:
+        chunk, method = work.chunk, self.method
+        while self.place < len(chunk.order) and not self.stop:
+            first, before = self.place, self.steps.steps
+            earlier = self.net.with_own_parameters() if self.callbacks else None
+            reached = self.steps.run(work, first, self._steps_at_once(saved), SECONDS_AT_ONCE)
+            done = slice(first, reached)
+            if self.steps.diverged:
+                self._diverged(chunk, reached)
+            weight = None if chunk.weight is None else chunk.weight[chunk.order[done]]
+            tallied = work.loss[done], weight, work.output[done], chunk.y[chunk.order[done]]
+            self.tally.add(*tallied, method.step_size)
+            self.place = reached
+            if earlier is not None and self.steps.steps > before:  # samples of weight 0 alone make no step
+                self._call_back(chunk, done, before, earlier, work.loss[done], weight)
+            if interrupted.is_set():
+                raise KeyboardInterrupt
+            if saved is not None and self._save_is_due(saved, before):
+                self._save(saved)
+            if self.source.n_samples:
+                shown.moved(self.epoch + (self.seen + reached) / self.source.n_samples)
+
+    def _steps_at_once(self, saved: Checkpoint | None) -> int:
+        """As many as may be taken before somebody wants to see the state."""
+        if self.callbacks:
+            return 1
+        if saved is None or saved.steps is None:
+            return 2**31
+        return saved.steps - self.steps.steps % saved.steps
+
+    def _call_back(
+        self,
+        chunk: Chunk,
+        done: slice,
+        step: int,
+        before: Network,
+        loss: FloatArray,
+        weight: FloatArray | None,
+    ) -> None:
+        self._put()
+        total = float(len(loss)) if weight is None else float(weight.sum())
+        record = StepRecord(
+            step,
+            self.epoch,
+            float(loss.sum(dtype=np.float64)) / total,
+            self.net,
+            lambda: self.method.backward(before, chunk, done),
+        )
+        for callback in self.callbacks:  # each sees the step, also when an earlier one asks to stop
+            self.stop |= callback(record) is True
+
+    def _end_epoch(self, shown: Display) -> bool:
+        """Measures, notes, and says whether to stop early."""
+        net, history = self.net, self.history
+        self._put(averaged=True)
+        if not (np.isfinite(net.weight).all() and np.isfinite(net.bias).all()):
+            self._put_back()
+            raise DataError(
+                f"training diverged in epoch {self.epoch}: a parameter is no longer finite; use a smaller learning "
+                "rate, or clip_norm; the network was put back to the end of the epoch before"
             )
-        optimizer.step(self._parameters, gradient, self._state)
-        self.steps += 1
-        self.put(self._net)
-        return there.stop
+        self.last_finite = net.with_own_parameters()
+        history.epoch.append(self.epoch)
+        if self.schedule is not None:
+            history.learning_rate.append(self.method.optimizer.learning_rate * self.last_factor)
+        history.loss.append(self.tally.loss)
+        history.metric.append(self.tally.metric)
+        watched = history.loss[-1]
+        if self.held_out is not None:
+            watched = self._validate(self.held_out)
+        if watched < self.lowest - self.tolerance:
+            self.fell = self.epoch
+        if watched < self.lowest:
+            self.lowest = watched
+            if self.held_out is not None:
+                self.best, history.best_epoch = self.last_finite, self.epoch
+        seconds = time.perf_counter() - self.began
+        history.seconds.append(seconds)
+        samples = self.seen + (self.place if self.stop else 0)
+        record = EpochRecord(self.epoch, self.epochs, history, net, samples / seconds, self.inputs)
+        shown.epoch(record)
+        for listener in self.on_epoch:
+            self.stop |= listener(record) is True
+        if self.patience is not None and self.fell is not None and self.epoch - self.fell >= self.patience:
+            history.stopped_early = True
+        self.epoch, self.chunk, self.place = self.epoch + 1, 0, 0
+        self.tally = metrics.Tally(self.method.loss)
+        return history.stopped_early
 
-    def put(self, network: Network) -> None:
-        weight, bias = _spread(network, self._parameters)
-        network.weight[:], network.bias[~network.is_input] = weight, bias[~network.is_input]
+    def _validate(self, held_out: Source) -> float:
+        tally, loss = metrics.Tally(self.method.loss), self.method.loss
+        for chunk in held_out.chunks(0, self.method.step_size, None):
+            x, y, weight = chunk.rows(slice(None))
+            output = self.net.forward(x, engine=self.method.engine, threads=self.method.threads).output
+            each = loss.value(output, y)
+            tally.add(each if weight is None else each * weight, weight, output, y, len(y))
+        self.history.validation_loss.append(tally.loss)
+        self.history.validation_metric.append(tally.metric)
+        return tally.loss
 
-    def moments(self) -> list[tuple[FloatArray, FloatArray]]:
-        return [_spread(self._net, moment) for moment in self._state.moments]
+    def _rate_factor(self, n_samples: int) -> NDArray[np.float64] | None:
+        """The schedule's factor for each step of the next chunk."""
+        if self.schedule is None:
+            return None
+        step_size = self.method.step_size
+        n_steps = math.ceil(n_samples / step_size)
+        of_epoch = batches.steps_in(self.source, step_size)
+        if of_epoch is None:
+            at = np.full(n_steps, self.epoch + 0.5)
+        else:
+            at = self.epoch + (self.seen // step_size + np.arange(n_steps) + 0.5) / of_epoch
+        factor = np.asarray(self.schedule.factors(at, self.epochs, self.history), np.float64)
+        if factor.shape != (n_steps,) or not (np.isfinite(factor) & (factor >= 0)).all():
+            raise DataError(
+                f"{type(self.schedule).__name__}.factors gave {factor} in epoch {self.epoch}; it must give {n_steps} "
+                "finite numbers ≥ 0, one for each step"
+            )
+        return np.ascontiguousarray(factor)
 
-    def go_on(self, steps: int, moments: list[tuple[FloatArray, FloatArray]]) -> None:
-        self.steps = self._state.step = steps
-        self._state.moments = [_flat(self._net, *moment) for moment in moments]
+    def _put(self, *, averaged: bool = False) -> None:
+        """Bring the parameters, or their average where one is kept, to the network."""
+        last = averaged and self.method.average > 0
+        steps.put(self.steps.array(self.steps.n_arrays - 1 if last else 0), self.net)
+
+    def _diverged(self, chunk: Chunk, place: int) -> None:
+        self._put()
+        bwd = self.method.backward(self.net, chunk, slice(place, place + self.method.batch_size))
+        message = _not_finite(self.net, bwd, self.epoch, self.steps.steps)
+        self._put_back()
+        raise DataError(message)
+
+    def _put_back(self) -> None:
+        """To the end of the last epoch in which all was finite."""
+        _put_all(self.last_finite, self.net)
+        self.put_back = True
+
+    # ---- an optimizer's state, from call to call ----
+
+    def go_on(self, state: OptimizerState) -> None:
+        if not state.step and not state.moments:
+            return
+        wanted = [steps.flat(self.net, *self.steps.array(k)) for k in range(1, self.steps.n_arrays)]
+        if [np.shape(moment) for moment in state.moments] != [moment.shape for moment in wanted]:
+            raise DataError(
+                f"state holds moments of shape {[np.shape(moment) for moment in state.moments]}; this optimizer has "
+                f"{[moment.shape for moment in wanted]} on this network"
+            )
+        given = [np.array(moment, self.net.dtype) for moment in state.moments]
+        if not all(np.isfinite(moment).all() for moment in given):
+            raise DataError("state holds a number that is not finite")
+        moments = [steps.spread(self.net, moment) for moment in given]
+        self.steps.go_on(state.step, [self.steps.array(0), *moments])
+
+    def leave(self, state: OptimizerState) -> None:
+        state.step = self.steps.steps
+        state.moments = [steps.flat(self.net, *self.steps.array(k)) for k in range(1, self.steps.n_arrays)]
+
+    # ---- checkpoints ----
+
+    def _settings(self) -> dict[str, Any]:
+        """What decides the steps, to know the run again."""
+        method, net = self.method, self.net
+        structure = net.tail, net.head, net.inputs, net.outputs, net.activation_code, net.aggregation_code
+        return {
+            "loss": [method.loss.name, method.loss.compiled and method.loss.compiled[1]],
+            "optimizer": _shown(method.optimizer),
+            "schedule": _shown(self.schedule),
+            "epochs": None if self.schedule is None else self.epochs,
+            "batch_size": method.batch_size,
+            "accumulate": method.accumulate,
+            "clip_norm": method.clip_norm,
+            "l1": method.l1,
+            "average": method.average,
+            "seed": self.seed,
+            "samples": self.source.n_samples,
+            "checksum of the samples": self.source.checksum(),
+            "dtype": str(net.dtype),
+            "checksum of the network": checksum(*structure, net.response),
+        }
+
+    def _save_is_due(self, saved: Checkpoint, steps_before: int) -> bool:
+        if saved.steps is not None and self.steps.steps > steps_before and self.steps.steps % saved.steps == 0:
+            return True
+        return saved.minutes is not None and time.monotonic() - self.saved_at >= 60 * saved.minutes
+
+    def _save(self, saved: Checkpoint, *, first: bool = False) -> None:
+        """Training goes on where a file cannot be written, unless it is the first."""
+        arrays: dict[str, FloatArray] = {}
+        for k in range(self.steps.n_arrays):
+            arrays[f"{k}.weight"], arrays[f"{k}.bias"] = self.steps.array(k)
+        for name in ("best", "last_finite"):
+            network: Network = getattr(self, name)
+            arrays[f"{name}.weight"], arrays[f"{name}.bias"] = network.weight, network.bias
+        numbers = {
+            "settings": self.settings,
+            "steps": self.steps.steps,
+            "epoch": self.epoch,
+            "chunk": self.chunk,
+            "place": self.place,
+            "lowest": self.lowest,
+            "fell": self.fell,
+            "tally": self.tally.numbers(),
+            "history": {name: getattr(self.history, name) for name in History.ENTRIES},
+        }
+        try:
+            checkpoints.write(saved.path, arrays, numbers)
+        except FormatError as error:
+            if first:
+                raise
+            warnings.warn(f"{error}; training goes on, the state saved before stays", RuntimeWarning, stacklevel=2)
+        self.saved_at = time.monotonic()
+
+    def restore(self, path: str | PathLike[str]) -> None:
+        """Go on from a checkpoint. FormatError if it cannot be read, DataError if it is of another run."""
+        arrays, numbers = checkpoints.read(path)
+        for name, here in self.settings.items():
+            there = numbers["settings"].get(name)
+            if there != here:
+                raise DataError(f"the checkpoint {path} is of another run: {name} is {there} there and {here} here")
+        self.steps.go_on(numbers["steps"], [_pair(arrays, str(k)) for k in range(self.steps.n_arrays)])
+        for name in ("best", "last_finite"):
+            network = self.net.with_own_parameters()
+            network.weight[:], network.bias[:] = _pair(arrays, name)
+            setattr(self, name, network)
+        self.epoch, self.chunk, self.place = numbers["epoch"], numbers["chunk"], numbers["place"]
+        self.lowest, self.fell = numbers["lowest"], numbers["fell"]
+        self.tally = metrics.Tally(self.method.loss, numbers["tally"])
+        for name, value in numbers["history"].items():
+            setattr(self.history, name, value)
+        self.resumed = True
+        self._put(averaged=True)
 
 
-def _flat(net: Network, weight: FloatArray, bias: FloatArray) -> FloatArray:
-    """Every parameter once: a tied weight is that of the first of its edges, and an input has no bias."""
-    if net.tie is not None:
-        weight = weight[net.tie_groups[1][net.tie_groups[0][:-1]]]
-    return np.concatenate([weight, bias[~net.is_input]])
+def _pair(arrays: dict[str, Any], name: str) -> steps.Pair:
+    return arrays[f"{name}.weight"], arrays[f"{name}.bias"]
 
 
-def _spread(net: Network, flat: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The way back: (E,) weights and (N,) biases, those of inputs 0."""
-    n_weights = len(flat) - int((~net.is_input).sum())
-    bias = np.zeros(net.n_nodes, flat.dtype)
-    bias[~net.is_input] = flat[n_weights:]
-    return flat[:n_weights] if net.tie is None else flat[:n_weights][net.tie], bias
+def _shown(setting: Any) -> str | None:
+    """A setting as text that is the same in another process."""
+    return None if setting is None else repr(setting) if is_dataclass(setting) else type(setting).__name__
 
 
-def _go_on(net: Network, steps: _Steps, state: OptimizerState) -> None:
-    if not state.step and not state.moments:
+def _put_all(source: Network, net: Network) -> None:
+    net.weight[:], net.bias[:] = source.weight, source.bias
+
+
+@contextmanager
+def _interrupts_wait() -> Iterator[threading.Event]:
+    """Ctrl-C is noted, to be seen to between steps; pressed again it breaks off at once."""
+    interrupted = threading.Event()
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before is not signal.default_int_handler:
+        yield interrupted
         return
-    wanted = [_flat(net, *moment) for moment in steps.moments()]
-    if [np.shape(moment) for moment in state.moments] != [moment.shape for moment in wanted]:
-        raise DataError(
-            f"state holds moments of shape {[np.shape(moment) for moment in state.moments]}; this optimizer has "
-            f"{[moment.shape for moment in wanted]} on this network"
-        )
-    given = [np.array(moment, net.dtype) for moment in state.moments]
-    if not all(np.isfinite(moment).all() for moment in given):
-        raise DataError("state holds a number that is not finite")
-    steps.go_on(state.step, [_spread(net, moment) for moment in given])
 
+    def note(number: int, frame: Any) -> None:
+        interrupted.set()
+        signal.signal(signal.SIGINT, before)
 
-def _rate_factor(
-    schedule: Schedule, epoch: int, epochs: int, order: NDArray[np.int64], batch_size: int, history: History
-) -> NDArray[np.float64]:
-    """The schedule's factor for each of the epoch's minibatches."""
-    n_steps = -(-len(order) // batch_size)
-    factor = np.asarray(schedule.factors(epoch + (np.arange(n_steps) + 0.5) / n_steps, epochs, history), np.float64)
-    if factor.shape != (n_steps,) or not (np.isfinite(factor) & (factor >= 0)).all():
-        raise DataError(
-            f"{type(schedule).__name__}.factors gave {factor} in epoch {epoch}; it must give {n_steps} finite numbers "
-            "≥ 0, one for each step"
-        )
-    return np.ascontiguousarray(factor)
-
-
-def _at_rate(optimizer: Optimizer, learning_rate: float) -> Optimizer:
+    signal.signal(signal.SIGINT, note)
     try:
-        return replace(optimizer, learning_rate=learning_rate)  # type: ignore[type-var]
-    except TypeError:
-        raise DataError(
-            f"a schedule needs an optimizer whose learning_rate can be replaced: a dataclass, which "
-            f"{type(optimizer).__name__} is not"
-        ) from None
-
-
-def _parameters(net: Network) -> tuple[FloatArray, FloatArray]:
-    return net.weight.copy(), net.bias.copy()
-
-
-def _put(net: Network, parameters: tuple[FloatArray, FloatArray]) -> None:
-    net.weight[:], net.bias[:] = parameters
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _check_settings(
-    epochs: int, batch_size: int, patience: int | None, clip_norm: float | None, validation: Any
+    epochs: int, batch_size: int, accumulate: int, patience: int | None, clip_norm: float | None, validation: Any
 ) -> None:
-    for name, value in (("epochs", epochs), ("batch_size", batch_size), ("patience", patience)):
+    counts = {"epochs": epochs, "batch_size": batch_size, "accumulate": accumulate, "patience": patience}
+    for name, value in counts.items():
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1):
             raise DataError(f"{name} must be a whole number ≥ 1, not {value!r}")
     if clip_norm is not None and not (isinstance(clip_norm, int | float) and 0 < clip_norm < math.inf):
@@ -396,53 +522,20 @@ def _check_settings(
     if isinstance(validation, tuple):
         if len(validation) != 2:
             raise DataError(f"validation must be a pair (x, y) or a share, not {len(validation)} things")
-    elif validation is not None and not (isinstance(validation, int | float) and 0 < validation < 1):
-        raise DataError(f"validation must be a pair (x, y), or a share between 0 and 1, not {validation!r}")
+    elif isinstance(validation, int | float) and not 0 < validation < 1:
+        raise DataError(f"validation must be a pair (x, y), a share between 0 and 1, or a stream, not {validation!r}")
 
 
-def _default_loss(net: Network, y: ArrayLike) -> str:
+def _default_loss(net: Network, y: ArrayLike | None) -> str:
+    if y is None:
+        raise DataError('a stream needs its loss to be named, such as loss="cross_entropy"')
     array = np.asarray(y)
     return "cross_entropy" if array.ndim == 1 and array.dtype.kind in "iu" and net.n_outputs > 1 else "squared_error"
 
 
-def _validate(
-    net: Network,
-    loss: losses.Loss,
-    held_out: tuple[FloatArray, NDArray[Any]],
-    history: History,
-    class_weight: losses.ClassWeight | None,
-    engine: str | None,
-    threads: int | None,
-) -> float:
-    x, y = held_out
-    output = net.forward(x, engine=engine, threads=threads).output
-    per_sample = loss.value(output, y)
-    weight = np.ones(len(y)) if class_weight is None else loss.class_weights(class_weight, y, net.n_outputs)
-    total = float(weight.sum())
-    value = float((per_sample * weight).sum()) / total if total else math.nan
-    history.validation_loss.append(value)
-    history.validation_metric.append(metric(loss, output, y))
-    return value
-
-
-def metric(loss: losses.Loss, output: FloatArray, y: NDArray[Any]) -> float:
-    """Accuracy of (B, K) outputs for a classification; R² over all outputs together for a regression.
-
-    y is as `Loss.check` returns it. R² is NaN where y does not vary.
-    """
-    if loss.labels == "index":
-        return float((output.argmax(axis=1) == y).mean())
-    if loss.labels == "binary":
-        return float(((output > 0) == (y > 0.5)).mean())
-    if loss.labels == "sign":
-        return float(((output > 0) == (y > 0)).mean())
-    spread = float(((y - y.mean(axis=0)) ** 2).sum())
-    return 1 - float(((output - y) ** 2).sum()) / spread if spread > 0 else math.nan
-
-
-def _not_finite(net: Network, bwd: Any, loss: float | None, epoch: int, step: int) -> str:
+def _not_finite(net: Network, bwd: BackwardPass, epoch: int, step: int) -> str:
     """What went wrong, and at the first node, in forward order, where it shows."""
-    where = "in the gradients"
+    loss, where = bwd.loss, "in the gradients"
     bad = ~np.isfinite(bwd.value)
     if bad.any():
         by_order = bad[:, net.plan.order]
@@ -454,35 +547,3 @@ def _not_finite(net: Network, bwd: Any, loss: float | None, epoch: int, step: in
         f"training diverged in epoch {epoch}, step {step}: {what}, {where}; use a smaller learning rate, standardised "
         "inputs or clip_norm. The network was put back to the end of the last finite epoch"
     )
-
-
-@contextmanager
-def _bar(progress: bool, epochs: int) -> Iterator[Callable[[History], None]]:
-    """A progress bar on a terminal; yields what to call after every epoch."""
-    columns: Any = None
-    if progress and sys.stderr.isatty():
-        try:
-            from rich import progress as columns
-            from rich.console import Console
-        except ImportError:
-            columns = None
-    if columns is None:
-        yield lambda history: None
-        return
-    with columns.Progress(
-        columns.TextColumn("epoch {task.completed}/{task.total}"),
-        columns.BarColumn(),
-        columns.TextColumn("{task.description}"),
-        columns.TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    ) as bar:
-        task = bar.add_task("", total=epochs)
-
-        def advance(history: History) -> None:
-            shown = f"loss {history.loss[-1]:.4f}"
-            if history.validation_loss:
-                shown += f", validation {history.validation_loss[-1]:.4f} ({history.validation_metric[-1]:.3f})"
-            bar.update(task, advance=1, description=shown)
-
-        yield advance

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise import activations, data, formats, losses, optimizers, schedules
+from edgewise import data, formats, gates, losses, optimizers, schedules
 from edgewise.arrays import FloatArray
 from edgewise.build import mlp
 from edgewise.data import Task
@@ -25,8 +25,6 @@ from edgewise.view import curves, machine
 
 VALIDATION_SHARE = 0.1
 """Of the training part, to choose the epoch whose weights are kept."""
-CLOSED_BELOW = 0.05
-"""A gate is closed when |Φ′| is less than this share of the activation's largest gate."""
 SAMPLES_MEASURED = 1000
 """At most this many held-out samples go into the table of levels, evenly spread."""
 MAX_WIDTH = 1_000_000
@@ -285,9 +283,7 @@ def measure_levels(network: Network, x: FloatArray, y: NDArray[Any], loss: Loss)
     """Gates and sensitivities of the loss, level by level, over at most SAMPLES_MEASURED of the samples."""
     chosen = np.unique(np.linspace(0, len(x) - 1, min(len(x), SAMPLES_MEASURED)).astype(int))
     run = network.backprop(x[chosen], y=y[chosen], loss=loss)
-    largest = np.array([activations.get(name).max_gate for name in network.activations])
-    threshold = np.where(np.isfinite(largest), CLOSED_BELOW * largest, 0)
-    closed = (np.abs(run.gate) < threshold) | (run.gate == 0)
+    closed = gates.closed(network, run.gate)
     plan = network.plan
     levels = []
     for level in range(plan.n_levels):

@@ -279,8 +279,8 @@ edgewise::Loss loss_of(int code) {
 }
 
 template <class Trainer>
-void check_moment(const Trainer& trainer, int which, std::size_t n_weights, std::size_t n_biases) {
-    if (which < 0 || which >= trainer.n_moments()) throw std::out_of_range("the optimizer has no such moment");
+void check_array(const Trainer& trainer, int which, std::size_t n_weights, std::size_t n_biases) {
+    if (which < 0 || which >= trainer.n_arrays()) throw std::out_of_range("the trainer has no such array");
     check_size(n_weights, trainer.structure().n_edges, "weight");
     check_size(n_biases, trainer.structure().plan.n_nodes, "bias");
 }
@@ -412,15 +412,18 @@ void bind_numbers(nb::module_& module, const char* pass_name, const char* traine
              [](Trainer* self, const BoundStructure& structure, In<T> weight, In<T> bias, In<T> response,
                 std::size_t batch_size, int loss, T loss_parameter, int optimizer, bool nesterov, double learning_rate,
                 double momentum, double weight_decay, double beta1, double beta2, double epsilon, double clip_norm,
-                int threads) {
+                double l1, double average, std::size_t accumulate, int threads) {
                  const edgewise::Structure& s = structure.view();
                  check_parameters(s, weight, bias, response);
                  if (batch_size < 1) throw std::invalid_argument("a batch needs a sample");
+                 if (accumulate < 1) throw std::invalid_argument("a step needs a minibatch");
+                 edgewise::times(batch_size, accumulate);
                  if (optimizer < 0 || optimizer > static_cast<int>(edgewise::Optimizer::adamw))
                      throw std::invalid_argument("there is no such optimizer");
-                 const edgewise::OptimizerSettings settings{static_cast<edgewise::Optimizer>(optimizer), nesterov,
-                                                            learning_rate, momentum, weight_decay, beta1, beta2,
-                                                            epsilon, clip_norm};
+                 const edgewise::StepSettings settings{static_cast<edgewise::Optimizer>(optimizer), nesterov,
+                                                       learning_rate, momentum, weight_decay, beta1, beta2,
+                                                       epsilon, clip_norm, l1, average,
+                                                       static_cast<Size>(accumulate)};
                  const edgewise::Loss code = loss_of(loss);
                  nb::gil_scoped_release release;
                  new (self) Trainer(s, weight.data(), bias.data(), response.data(), static_cast<Size>(batch_size), code,
@@ -430,7 +433,7 @@ void bind_numbers(nb::module_& module, const char* pass_name, const char* traine
              nb::arg("response").noconvert(), nb::arg("batch_size"), nb::arg("loss"), nb::arg("loss_parameter"),
              nb::arg("optimizer"), nb::arg("nesterov"), nb::arg("learning_rate"), nb::arg("momentum"),
              nb::arg("weight_decay"), nb::arg("beta1"), nb::arg("beta2"), nb::arg("epsilon"), nb::arg("clip_norm"),
-             nb::arg("threads"))
+             nb::arg("l1"), nb::arg("average"), nb::arg("accumulate"), nb::arg("threads"))
         .def("run",
              [](Trainer& self, In2<T> x, std::optional<In2<T>> y, std::optional<In<Size>> label,
                 std::optional<In<T>> sample_weight, In<Size> order, std::optional<In<double>> rate_factor,
@@ -439,8 +442,8 @@ void bind_numbers(nb::module_& module, const char* pass_name, const char* traine
                  check_size(x.shape(1), s.n_inputs, "a row of x");
                  check_targets<T>(s, x.shape(0), self.loss(), y, label, sample_weight);
                  check_range(order, x.shape(0), "order");
-                 const std::size_t batch = static_cast<std::size_t>(self.batch_size());
-                 if (rate_factor) check_size(rate_factor->size(), (order.size() + batch - 1) / batch, "rate_factor");
+                 const std::size_t step = static_cast<std::size_t>(self.step_size());
+                 if (rate_factor) check_size(rate_factor->size(), (order.size() + step - 1) / step, "rate_factor");
                  check_size(output.shape(0), order.size(), "output");
                  check_size(output.shape(1), s.n_outputs, "a row of output");
                  check_size(losses.size(), order.size(), "losses");
@@ -462,27 +465,19 @@ void bind_numbers(nb::module_& module, const char* pass_name, const char* traine
              nb::arg("first"), nb::arg("n_steps"), nb::arg("seconds"))
         .def_prop_ro("diverged", &Trainer::diverged)
         .def_prop_ro("steps", &Trainer::steps)
-        .def("parameters",
-             [](const Trainer& self, Out<T> weight, Out<T> bias) {
-                 check_size(weight.size(), self.structure().n_edges, "weight");
-                 check_size(bias.size(), self.structure().plan.n_nodes, "bias");
-                 nb::gil_scoped_release release;
-                 self.parameters(weight.data(), bias.data());
-             },
-             nb::arg("weight").noconvert(), nb::arg("bias").noconvert())
-        .def_prop_ro("n_moments", &Trainer::n_moments)
-        .def("moment",
+        .def_prop_ro("n_arrays", &Trainer::n_arrays)
+        .def("array",
              [](const Trainer& self, int which, Out<T> weight, Out<T> bias) {
-                 check_moment(self, which, weight.size(), bias.size());
+                 check_array(self, which, weight.size(), bias.size());
                  nb::gil_scoped_release release;
-                 self.moment(which, weight.data(), bias.data());
+                 self.array(which, weight.data(), bias.data());
              },
              nb::arg("which"), nb::arg("weight").noconvert(), nb::arg("bias").noconvert())
-        .def("set_moment",
+        .def("set_array",
              [](Trainer& self, int which, In<T> weight, In<T> bias) {
-                 check_moment(self, which, weight.size(), bias.size());
+                 check_array(self, which, weight.size(), bias.size());
                  nb::gil_scoped_release release;
-                 self.set_moment(which, weight.data(), bias.data());
+                 self.set_array(which, weight.data(), bias.data());
              },
              nb::arg("which"), nb::arg("weight").noconvert(), nb::arg("bias").noconvert())
         .def("set_steps", [](Trainer& self, std::size_t steps) { self.set_steps(checked_size(steps, "steps")); },

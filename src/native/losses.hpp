@@ -47,11 +47,17 @@ void loss_rows(Loss code, T parameter, const T* y, const Index* output, Index n_
                     sum += e;
                     store(target(k), e);
                 }
-                for (Index k = 0; k < n_outputs; ++k) store(target(k), load(target(k)) / sum);
+                const V each = splat<V>(parameter / static_cast<T>(n_outputs));  // of the smoothed label
+                V mean = zero;
+                for (Index k = 0; k < n_outputs; ++k) {
+                    mean += each * o(k);
+                    store(target(k), load(target(k)) / sum - each);
+                }
+                const T sure = 1 - parameter;
                 for (int l = 0; l < W; ++l) {
                     const int lane = v * W + l < valid ? v * W + l : valid - 1;
-                    total[l] = largest[l] - y[output[label[lane]] * lanes + v * W + l];
-                    seed[label[lane] * lanes + v * W + l] -= 1;
+                    total[l] = largest[l] - sure * y[output[label[lane]] * lanes + v * W + l] - mean[l];
+                    seed[label[lane] * lanes + v * W + l] -= sure;
                 }
                 total += log(sum);
                 break;

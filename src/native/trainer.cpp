@@ -8,7 +8,7 @@ namespace edgewise {
 
 template <class T>
 Trainer<T>::Trainer(const Structure& s, const T* weight, const T* bias, const T* response, Size batch_size, Loss loss,
-                    T loss_parameter, const OptimizerSettings& settings, int threads)
+                    T loss_parameter, const StepSettings& settings, int threads)
     : sweep_(s, kernels<T>(), batch_size, threads), settings_(settings), loss_(loss),
       loss_parameter_(loss_parameter), batch_size_(batch_size) {
     const PlanView& plan = s.plan;
@@ -24,6 +24,7 @@ Trainer<T>::Trainer(const Structure& s, const T* weight, const T* bias, const T*
     if (settings.kind != Optimizer::sgd || settings.momentum != 0) first_ = Buffer<T>(n);
     if (settings.kind != Optimizer::sgd) second_ = Buffer<T>(n);
     for (Buffer<T>* moment : {&first_, &second_}) std::fill_n(moment->data(), moment->size(), T(0));
+    if (settings.accumulate > 1) part_ = Buffer<T>(plan.n_nodes);
 
     if (s.tie) slot_parameter_.resize(slots);
     for (Size slot = 0; slot < slots; ++slot) {
@@ -46,6 +47,10 @@ Trainer<T>::Trainer(const Structure& s, const T* weight, const T* bias, const T*
     view_.out_weight = apart ? out_weight_.data() : parameter_.data();
     view_.block_weight = s.tie ? block_weight_.data() : parameter_.data() + plan.n_arcs;
     view_.block_passed = plain_ ? view_.block_weight : block_passed_.data();
+    if (settings.average > 0) {
+        average_ = Buffer<T>(n);
+        std::copy_n(parameter_.data(), n, average_.data());
+    }
     spread();
 }
 
@@ -75,15 +80,17 @@ void Trainer<T>::spread() {
     }
 }
 
-// The groups' gradients together, one for each parameter; whether all are finite.
+// The groups' gradients together, one for each parameter, added to those of the step's minibatches before if there are
+// any; whether all are finite.
 template <class T>
-bool Trainer<T>::sum_gradient() {
+bool Trainer<T>::sum_gradient(bool add) {
     const Structure& s = sweep_.s;
     const PlanView& plan = s.plan;
     const int n_threads = sweep_.n_threads;
     const Size slots = sweep_.n_slots();
     T* from = sweep_.gradient.data();
-    T* to = s.tie ? from : gradient_.data();  // tied: summed in place, then over the ties
+    const bool in_place = s.tie || add;  // tied: summed in place, then over the ties
+    T* to = in_place ? from : gradient_.data();
     std::atomic<bool> finite{true};
     share_out_pieces(n_threads, slots, PIECE, [&](Size begin, Size end, int) {
         const T nothing =
@@ -97,14 +104,15 @@ bool Trainer<T>::sum_gradient() {
         for (Size k = 0; k < static_cast<Size>(block.n_heads) * block.n_tails; ++k)
             to[plan.n_arcs + block.slot + k] *= factor_[block.head + k / block.n_tails];
     }
-    if (s.tie) {
-        std::fill_n(gradient_.data(), n_weights_, T(0));
-        for (Size slot = 0; slot < slots; ++slot) gradient_[slot_parameter_[slot]] += to[slot];
-    }
+    if (s.tie && !add) std::fill_n(gradient_.data(), n_weights_, T(0));
+    for (Size slot = 0; in_place && slot < slots; ++slot) gradient_[parameter_of(slot)] += to[slot];
     T* bias = gradient_.data() + n_weights_;
-    sweep_.collect_biases(T(1), bias);
-    for (Index row = 0; row < plan.n_nodes; ++row)
-        if (!(bias[row] * T(0) == T(0))) finite = false;
+    T* part = add ? part_.data() : bias;
+    sweep_.collect_biases(T(1), part);
+    for (Index row = 0; row < plan.n_nodes; ++row) {
+        if (!(part[row] * T(0) == T(0))) finite = false;
+        if (add) bias[row] += part[row];
+    }
     return finite;
 }
 
@@ -137,10 +145,16 @@ void Trainer<T>::take_step(double batch_weight, double rate_factor) {
     step.epsilon = static_cast<T>(settings_.epsilon * scale);
     step.rate = static_cast<T>(learning_rate * scale / (1 - std::pow(settings_.beta1, taken)));
     step.share = static_cast<T>(clip / batch_weight);
+    const T pull = static_cast<T>(settings_.l1 * batch_weight / clip);  // what `share` makes l1 of
+    // the average of few steps forgets sooner, so that it is not one of the first weights
+    const T kept = static_cast<T>(std::min(settings_.average, (1 + taken) / (10 + taken)));
     share_out_pieces(sweep_.n_threads, n, PIECE, [&](Size begin, Size end, int) {
+        for (Size k = begin; pull > 0 && k < std::min(end, n_weights_); ++k)
+            gradient_[k] += parameter_[k] > 0 ? pull : parameter_[k] < 0 ? -pull : T(0);
         sweep_.kernels.optimizer_step(step, parameter_.data() + begin, gradient_.data() + begin,
                                       first_ ? first_.data() + begin : nullptr,
                                       second_ ? second_.data() + begin : nullptr, end - begin);
+        for (Size k = begin; average_ && k < end; ++k) average_[k] = kept * average_[k] + (1 - kept) * parameter_[k];
     });
     spread();
 }
@@ -154,40 +168,45 @@ Size Trainer<T>::run(const TrainingData<T>& data, Size first, Size n_steps, doub
     diverged_ = false;
     Size place = first;
     for (Size step = 0; place < data.n && step < n_steps && (step == 0 || passed() < seconds); ++step) {
-        const Size count = std::min(batch_size_, data.n - place);
-        const Size* sample = data.order + place;
-        double weight = static_cast<double>(count);
-        if (data.sample_weight) {
-            weight = 0;
-            for (Size k = 0; k < count; ++k) weight += data.sample_weight[sample[k]];
-        }
-        const bool teaches = weight > 0;  // samples of weight 0 alone teach nothing
-        const Backward all{true, true, true, true};
-        sweep_.hold(count);
-        sweep_.run(
-            view_, true, true, teaches ? &all : nullptr, s.can_overwrite,
-            [&](Size tile, int) {
-                sweep_.read_inputs(tile, data.x, sample);
-                if (data.y) sweep_.read_seeds(tile, data.y, sample);
-            },
-            [&](Size tile, int) {
-                sweep_.loss_of_tile(tile, loss_, loss_parameter_, sample, data.label, data.sample_weight);
-                const Size at = place + tile * lanes;
-                std::copy_n(sweep_.loss.data() + tile * lanes, sweep_.valid(tile), data.loss + at);
-                sweep_.kernels.scatter_samples(sweep_.y.data() + tile * sweep_.y_stride, sweep_.shape.vectors,
-                                               s.output_row, s.n_outputs, 0, sweep_.valid(tile),
-                                               data.output + at * s.n_outputs, s.n_outputs);
-            });
-        if (teaches) {
-            T nothing = 0;
-            for (Size k = 0; k < count; ++k) nothing += data.loss[place + k] * T(0);
-            if (!sum_gradient() || !(nothing == T(0))) {
-                diverged_ = true;
-                return place;
+        const Size number = place / step_size();
+        double step_weight = 0;
+        for (Size part = 0; part < settings_.accumulate && place < data.n; ++part) {
+            const Size count = std::min(batch_size_, data.n - place);
+            const Size* sample = data.order + place;
+            double weight = static_cast<double>(count);
+            if (data.sample_weight) {
+                weight = 0;
+                for (Size k = 0; k < count; ++k) weight += data.sample_weight[sample[k]];
             }
-            take_step(weight, data.rate_factor ? data.rate_factor[place / batch_size_] : 1.0);
+            const bool teaches = weight > 0;  // samples of weight 0 alone teach nothing
+            const Backward all{true, true, true, true};
+            sweep_.hold(count);
+            sweep_.run(
+                view_, true, true, teaches ? &all : nullptr, s.can_overwrite,
+                [&](Size tile, int) {
+                    sweep_.read_inputs(tile, data.x, sample);
+                    if (data.y) sweep_.read_seeds(tile, data.y, sample);
+                },
+                [&](Size tile, int) {
+                    sweep_.loss_of_tile(tile, loss_, loss_parameter_, sample, data.label, data.sample_weight);
+                    const Size at = place + tile * lanes;
+                    std::copy_n(sweep_.loss.data() + tile * lanes, sweep_.valid(tile), data.loss + at);
+                    sweep_.kernels.scatter_samples(sweep_.y.data() + tile * sweep_.y_stride, sweep_.shape.vectors,
+                                                   s.output_row, s.n_outputs, 0, sweep_.valid(tile),
+                                                   data.output + at * s.n_outputs, s.n_outputs);
+                });
+            if (teaches) {
+                T nothing = 0;
+                for (Size k = 0; k < count; ++k) nothing += data.loss[place + k] * T(0);
+                if (!sum_gradient(step_weight > 0) || !(nothing == T(0))) {
+                    diverged_ = true;
+                    return place;
+                }
+            }
+            step_weight += weight;
+            place += count;
         }
-        place += count;
+        if (step_weight > 0) take_step(step_weight, data.rate_factor ? data.rate_factor[number] : 1.0);
     }
     return place;
 }
@@ -203,14 +222,28 @@ void Trainer<T>::each_place(const Each& each) const {
 }
 
 template <class T>
-void Trainer<T>::to_caller(const Buffer<T>& from, T* weight, T* bias) const {
+int Trainer<T>::n_arrays() const {
+    return 1 + (first_ ? 1 : 0) + (second_ ? 1 : 0) + (average_ ? 1 : 0);
+}
+
+template <class T>
+const Buffer<T>& Trainer<T>::array(int which) const {
+    for (const Buffer<T>* one : {&parameter_, &first_, &second_, &average_})
+        if (*one && which-- == 0) return *one;
+    throw std::out_of_range("the trainer has no such array");
+}
+
+template <class T>
+void Trainer<T>::array(int which, T* weight, T* bias) const {
+    const Buffer<T>& from = array(which);
     each_place([&](Size parameter, Index at, bool edge) { (edge ? weight : bias)[at] = from[parameter]; });
 }
 
 template <class T>
-void Trainer<T>::set_moment(int which, const T* weight, const T* bias) {
-    Buffer<T>& to = which == 0 ? first_ : second_;
+void Trainer<T>::set_array(int which, const T* weight, const T* bias) {
+    Buffer<T>& to = const_cast<Buffer<T>&>(array(which));
     each_place([&](Size parameter, Index at, bool edge) { to[parameter] = (edge ? weight : bias)[at]; });
+    if (&to == &parameter_) spread();
 }
 
 template class Trainer<float>;

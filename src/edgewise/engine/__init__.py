@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgewise.arrays import FloatArray
 from edgewise.engine import native, reference
-from edgewise.engine.native import Epoch as Epoch
+from edgewise.engine.native import Work as Work
 from edgewise.errors import EdgewiseError
 from edgewise.objective import Objective
 from edgewise.results import BackwardQuantities, ForwardQuantities

@@ -19,6 +19,7 @@ from edgewise.engine.reference import over_ties
 from edgewise.objective import LossTarget, NodeTargets, Objective
 
 if TYPE_CHECKING:
+    from edgewise.batches import Chunk
     from edgewise.network import Network
 
 ACTIVATION_CODE = {name: code for code, name in enumerate(activations.BUILTIN)}
@@ -241,21 +242,20 @@ class NativePass:
 
 
 @dataclass(frozen=True, slots=True)
-class Epoch:
-    """What the steps of one epoch read and fill."""
+class Work:
+    """What the steps of one chunk read and fill."""
 
-    order: NDArray[np.int64]
-    """(n,) samples, each minibatch a piece of it"""
+    chunk: "Chunk"
     rate_factor: NDArray[np.float64] | None
-    """of the learning rate, for each minibatch; None for all 1"""
+    """of the learning rate, for each step of the chunk; None for all 1"""
     output: FloatArray
-    """(n, n_outputs) in that order, before the step that each sample is part of"""
+    """(n, n_outputs) in the chunk's order, before the step that each sample is part of"""
     loss: FloatArray
-    """(n,) likewise"""
+    """(n,) likewise, times the sample's weight"""
 
 
 class NativeTraining:
-    """Minibatch steps of one run in the core; the parameters are in there until `put` brings them back."""
+    """Minibatch steps of one run in the core; the parameters are in there."""
 
     def __init__(
         self,
@@ -263,21 +263,18 @@ class NativeTraining:
         loss: losses.Loss,
         optimizer: dict[str, Any],
         batch_size: int,
+        accumulate: int,
         clip_norm: float | None,
-        x: FloatArray,
-        y: NDArray[Any],
-        sample_weight: FloatArray | None,
+        l1: float,
+        average: float,
         threads: int | None,
     ) -> None:
         """optimizer: `kind` ("sgd", "adam" or "adamw") and its settings."""
         assert loss.compiled is not None
         name, parameter = loss.compiled
-        labels = loss.labels == "index"
+        self._labels = loss.labels == "index"
         self._n_edges, self._n_nodes, self._dtype = network.n_edges, network.n_nodes, network.dtype
-        self._x = x
-        self._y = None if labels else np.ascontiguousarray(y, network.dtype)
-        self._labels = np.ascontiguousarray(y, np.int64) if labels else None
-        self._weight = None if sample_weight is None else np.ascontiguousarray(sample_weight, network.dtype)
+        self._chunk: Chunk | None = None
         settings = {"nesterov": False, "momentum": 0.0, "beta1": 0.0, "beta2": 0.0, "epsilon": 0.0} | optimizer
         kind = OPTIMIZER_CODE[settings.pop("kind")]
         trainer = _core.Trainer32 if network.dtype == np.float32 else _core.Trainer64
@@ -287,26 +284,35 @@ class NativeTraining:
             network.bias,
             network.response,
             batch_size=batch_size,
+            accumulate=accumulate,
             loss=LOSS_CODE[name],
             loss_parameter=parameter,
             optimizer=kind,
             clip_norm=np.inf if clip_norm is None else clip_norm,
+            l1=l1,
+            average=average,
             threads=_team(threads),
             **settings,
         )
 
-    def run(self, epoch: Epoch, place: int, n_steps: int, seconds: float) -> int:
-        """At most so many steps from `place` in the order on; returns the place reached, as far as which it has filled
-        output and loss."""
+    def run(self, work: Work, place: int, n_steps: int, seconds: float) -> int:
+        """At most so many steps from `place` in the chunk's order on, for about so many seconds; returns the place
+        reached, as far as which it has filled output and loss."""
+        chunk = work.chunk
+        if chunk is not self._chunk:
+            self._chunk = chunk
+            self._y = None if self._labels else np.ascontiguousarray(chunk.y, self._dtype)
+            self._label = np.ascontiguousarray(chunk.y, np.int64) if self._labels else None
+            self._weight = None if chunk.weight is None else np.ascontiguousarray(chunk.weight, self._dtype)
         return self._trainer.run(
-            self._x,
+            chunk.x,
             self._y,
-            self._labels,
+            self._label,
             self._weight,
-            epoch.order,
-            epoch.rate_factor,
-            epoch.output,
-            epoch.loss,
+            chunk.order,
+            work.rate_factor,
+            work.output,
+            work.loss,
             place,
             n_steps,
             seconds,
@@ -321,21 +327,19 @@ class NativeTraining:
     def steps(self) -> int:
         return self._trainer.steps
 
-    def put(self, network: "Network") -> None:
-        """Write the parameters into the network."""
-        self._trainer.parameters(network.weight, network.bias)
+    @property
+    def n_arrays(self) -> int:
+        """The parameters themselves, the optimizer's moments, and the average if there is one."""
+        return self._trainer.n_arrays
 
-    def moments(self) -> list[tuple[FloatArray, FloatArray]]:
-        """What the optimizer remembers of (E,) weights and (N,) biases, for each of its moments."""
-        found = []
-        for which in range(self._trainer.n_moments):
-            weight, bias = np.empty(self._n_edges, self._dtype), np.zeros(self._n_nodes, self._dtype)
-            self._trainer.moment(which, weight, bias)
-            found.append((weight, bias))
-        return found
+    def array(self, which: int) -> tuple[FloatArray, FloatArray]:
+        """One of these: (E,) of weights and (N,) of biases."""
+        weight, bias = np.empty(self._n_edges, self._dtype), np.zeros(self._n_nodes, self._dtype)
+        self._trainer.array(which, weight, bias)
+        return weight, bias
 
-    def go_on(self, steps: int, moments: list[tuple[FloatArray, FloatArray]]) -> None:
-        """As if the optimizer had taken so many steps and remembered this."""
+    def go_on(self, steps: int, arrays: list[tuple[FloatArray, FloatArray]]) -> None:
+        """As if so many steps had been taken and this were what is left of them."""
         self._trainer.set_steps(steps)
-        for which, (weight, bias) in enumerate(moments):
-            self._trainer.set_moment(which, weight, bias)
+        for which, (weight, bias) in enumerate(arrays):
+            self._trainer.set_array(which, weight, bias)

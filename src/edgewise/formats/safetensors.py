@@ -19,7 +19,7 @@ _INTEGER = ("tail", "head", "inputs", "outputs", "activation", "aggregation")
 _FLOAT = ("weight", "bias", "response")
 
 
-def _library() -> Any:
+def library() -> Any:
     try:
         import safetensors.numpy
     except ImportError:
@@ -29,7 +29,7 @@ def _library() -> Any:
 
 def encode(network: Network) -> bytes:
     """The network as the bytes of a safetensors file."""
-    library = _library()
+    numpy_format = library().numpy
     arrays = {
         "tail": network.tail,
         "head": network.head,
@@ -51,15 +51,15 @@ def encode(network: Network) -> bytes:
     if network.has_names:
         header["names"] = network.names
     contiguous = {key: np.ascontiguousarray(array) for key, array in arrays.items()}
-    content: bytes = library.numpy.save(contiguous, metadata={"edgewise": json.dumps(header)})
+    content: bytes = numpy_format.save(contiguous, metadata={"edgewise": json.dumps(header)})
     return content
 
 
 def decode(content: bytes) -> Network:
     """The network in the bytes of a safetensors file; FormatError or GraphError saying where it is wrong."""
-    library = _library()
+    numpy_format = library().numpy
     try:
-        arrays = library.numpy.load(content)
+        arrays = numpy_format.load(content)
     except Exception as error:  # the library's own error type is not part of its promise
         raise FormatError(f"it is not a safetensors file that can be read: {error}") from None
     header = _header(content)

@@ -1,0 +1,262 @@
+"""What training goes through: the samples of an epoch in chunks, each of which fits in memory.
+
+Arrays are one chunk. The rows of a SciPy sparse matrix or of a memory-mapped array become a dense chunk when their turn
+comes, in an order drawn over all of them. A stream, which need not know how much it holds, gives its own chunks; here
+the rows of each are put in another order, and what does not fill a step is carried over to the next.
+
+A chunk's order is a whole number of steps, but for the last of an epoch. The same epoch always gives the same chunks:
+so training can be taken up in the middle of one.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from edgewise import samples
+from edgewise.arrays import FloatArray, checksum, shuffled
+from edgewise.errors import DataError
+from edgewise.losses import ClassWeight, Loss
+from edgewise.network import Network
+
+BYTES_AT_ONCE = 1 << 26
+"""About what a dense chunk takes of rows that are not in memory as such."""
+
+
+@runtime_checkable
+class Stream(Protocol):
+    """Samples that come in chunks. An attribute `n_samples`, if there is one, says how many an epoch has."""
+
+    def chunks(self, epoch: int) -> Iterable[tuple[Any, ...]]:
+        """(x, y) or (x, y, sample_weight) of any number of samples each; for the same epoch always the same."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Samples in memory and the order in which they are taken."""
+
+    x: FloatArray
+    """(n, n_inputs)"""
+    y: NDArray[Any]
+    """(n, …) as `Loss.check` returns it"""
+    weight: FloatArray | None
+    """(n,)"""
+    order: NDArray[np.int64]
+
+    def rows(self, places: slice) -> tuple[FloatArray, NDArray[Any], FloatArray | None]:
+        """x, y and weight of the samples at these places of the order."""
+        rows = self.order[places]
+        return self.x[rows], self.y[rows], None if self.weight is None else self.weight[rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """How y and weights are read."""
+
+    network: Network
+    loss: Loss
+    class_weight: ClassWeight | None
+
+    def read(self, x: Any, y: Any, weight: ArrayLike | None) -> Chunk:
+        """A chunk in the order given. DataError for what does not fit."""
+        x_all, one_sample = samples.read(self.network, x)
+        if one_sample:
+            raise DataError(f"x has shape {np.shape(x)}; training needs samples as rows, (B, {self.network.n_inputs})")
+        y_all, weights = self.read_y(y, weight, len(x_all))
+        return Chunk(x_all, y_all, weights, np.arange(len(x_all), dtype=np.int64))
+
+    def read_y(self, y: Any, weight: ArrayLike | None, n: int) -> tuple[NDArray[Any], FloatArray | None]:
+        """y as the loss works on it, and one weight per sample that counts its class's, or None."""
+        y_all = self.loss.check(y, self.network.n_outputs, n)
+        weights = None if weight is None else samples.read_weights(weight, n)
+        if self.class_weight is not None:
+            of_class = self.loss.class_weights(self.class_weight, y_all, self.network.n_outputs)
+            weights = of_class if weights is None else weights * of_class
+        return y_all, weights
+
+
+class Source(Protocol):
+    """Where chunks come from."""
+
+    @property
+    def n_samples(self) -> int | None:
+        """Of an epoch, if that is known."""
+        ...
+
+    def chunks(self, epoch: int, step_size: int, seed: int | None) -> Iterator[Chunk]:
+        """Those of one epoch, in an order that (seed, epoch) decides, or as they come if the seed is None."""
+        ...
+
+    def checksum(self) -> int | None:
+        """Of all that is in memory, to know the samples again."""
+        ...
+
+
+def _order(rows: NDArray[np.int64], epoch: int, seed: int | None) -> NDArray[np.int64]:
+    return rows if seed is None else shuffled(rows, np.random.default_rng((seed, epoch)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrays:
+    """All samples in memory."""
+
+    whole: Chunk
+
+    @property
+    def n_samples(self) -> int:
+        return len(self.whole.order)
+
+    def chunks(self, epoch: int, step_size: int, seed: int | None) -> Iterator[Chunk]:
+        yield replace(self.whole, order=_order(self.whole.order, epoch, seed))
+
+    def checksum(self) -> int:
+        whole = self.whole
+        return checksum(whole.x, whole.y, whole.order, *([] if whole.weight is None else [whole.weight]))
+
+    def keep(self, rows: NDArray[np.int64]) -> "_Arrays":
+        return _Arrays(replace(self.whole, order=rows))
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows of a SciPy sparse matrix or of an array in a file, dense a chunk at a time."""
+
+    target: Target
+    x: Any
+    y: NDArray[Any]
+    weight: FloatArray | None
+    order: NDArray[np.int64]
+
+    @property
+    def n_samples(self) -> int:
+        return len(self.order)
+
+    def chunks(self, epoch: int, step_size: int, seed: int | None) -> Iterator[Chunk]:
+        order = _order(self.order, epoch, seed)
+        at_once = BYTES_AT_ONCE // (self.target.network.n_inputs * self.target.network.dtype.itemsize)
+        at_once = max(1, at_once // step_size) * step_size
+        for first in range(0, len(order), at_once):
+            rows = order[first : first + at_once]
+            x, _ = samples.read(self.target.network, self.x[rows], rows)
+            weight = None if self.weight is None else self.weight[rows]
+            yield Chunk(x, self.y[rows], weight, np.arange(len(rows), dtype=np.int64))
+
+    def checksum(self) -> int:
+        return checksum(self.y, self.order, *([] if self.weight is None else [self.weight]))
+
+    def keep(self, rows: NDArray[np.int64]) -> "_Rows":
+        return replace(self, order=rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Streamed:
+    """A stream, or anything that can be gone through once for each epoch."""
+
+    target: Target
+    stream: Any
+
+    @property
+    def n_samples(self) -> int | None:
+        found = getattr(self.stream, "n_samples", None)
+        return None if found is None else int(found)
+
+    def chunks(self, epoch: int, step_size: int, seed: int | None) -> Iterator[Chunk]:
+        return _whole_steps(self._read(epoch, seed), step_size)
+
+    def checksum(self) -> None:
+        return None
+
+    def _read(self, epoch: int, seed: int | None) -> Iterator[Chunk]:
+        given = self.stream.chunks(epoch) if isinstance(self.stream, Stream) else self.stream
+        number = -1
+        for number, parts in enumerate(given):
+            if not isinstance(parts, tuple | list) or len(parts) not in (2, 3):
+                raise DataError(f"chunk {number} of the stream is no (x, y) or (x, y, sample_weight) but {parts!r:.80}")
+            x, y, weight = (*parts, None) if len(parts) == 2 else parts
+            try:
+                chunk = self.target.read(x, y, weight)
+            except DataError as error:
+                raise DataError(f"chunk {number} of the stream: {error}") from None
+            if seed is not None:
+                rng = np.random.default_rng((seed, epoch, number))
+                chunk = replace(chunk, order=shuffled(chunk.order, rng))
+            yield chunk
+        if number < 0:
+            raise DataError(
+                f"the stream held nothing in epoch {epoch}; give one that can be gone through once for each epoch: a "
+                "list, an object with __iter__ or with chunks(epoch), not a generator that is used up"
+            )
+
+
+def _whole_steps(chunks: Iterable[Chunk], step_size: int) -> Iterator[Chunk]:
+    """The same samples in the same order, in chunks of whole steps; what is left of one is put before the next."""
+    left: Chunk | None = None
+    for chunk in chunks:
+        order = chunk.order
+        if left is not None:
+            wanted = step_size - len(left.order)
+            left = _joined(left, _picked(chunk, order[:wanted]))
+            order = order[wanted:]
+            if len(left.order) < step_size:
+                continue
+            yield left
+            left = None
+        whole = len(order) - len(order) % step_size
+        if whole:
+            yield replace(chunk, order=order[:whole])
+        if whole < len(order):
+            left = _picked(chunk, order[whole:])
+    if left is not None:
+        yield left
+
+
+def _picked(chunk: Chunk, rows: NDArray[np.int64]) -> Chunk:
+    weight = None if chunk.weight is None else chunk.weight[rows]
+    return Chunk(chunk.x[rows], chunk.y[rows], weight, np.arange(len(rows), dtype=np.int64))
+
+
+def _joined(first: Chunk, second: Chunk) -> Chunk:
+    if first.weight is None and second.weight is None:
+        weight = None
+    else:
+        weight = np.concatenate([np.ones(len(c.order)) if c.weight is None else c.weight for c in (first, second)])
+    x, y = np.concatenate([first.x, second.x]), np.concatenate([first.y, second.y])
+    return Chunk(x, y, weight, np.arange(len(x), dtype=np.int64))
+
+
+def read(target: Target, x: Any, y: Any, weight: ArrayLike | None) -> Source:
+    """Where the chunks of what a caller hands in come from: x and y, or with y None a stream of both."""
+    if y is None:
+        if not isinstance(x, Stream) and (not isinstance(x, Iterable) or hasattr(x, "shape")):
+            raise DataError("y is missing; without it, x must be a stream of (x, y): see edgewise.batches.Stream")
+        if weight is not None:
+            raise DataError("a stream brings its weights itself, as (x, y, sample_weight): give no sample_weight")
+        return _Streamed(target, x)
+    if hasattr(x, "tocsr") or isinstance(x, np.memmap):
+        rows = x.tocsr() if hasattr(x, "tocsr") else x
+        if rows.ndim != 2 or rows.shape[1] != target.network.n_inputs or not rows.shape[0]:
+            raise DataError(f"x has shape {rows.shape}; training needs samples as rows, (B, {target.network.n_inputs})")
+        n = rows.shape[0]
+        return _Rows(target, rows, *target.read_y(y, weight, n), np.arange(n, dtype=np.int64))
+    return _Arrays(target.read(x, y, weight))
+
+
+def split(source: Source, share: float, seed: int) -> tuple[Source, Source]:
+    """Training samples and those held out, so large a share of all."""
+    if not isinstance(source, _Arrays | _Rows):
+        raise DataError("samples that come in a stream cannot be held out of it: give validation=(x, y), or a stream")
+    n = source.n_samples
+    n_held = max(1, round(share * n))
+    if n_held >= n:
+        raise DataError(f"validation={share} of {n} samples leaves none to train on")
+    mixed = np.random.default_rng(seed).permutation(n)
+    return source.keep(np.sort(mixed[n_held:])), source.keep(mixed[:n_held])
+
+
+def steps_in(source: Source, step_size: int) -> int | None:
+    """Steps of an epoch, if that is known."""
+    return None if source.n_samples is None else math.ceil(source.n_samples / step_size)

@@ -1,0 +1,29 @@
+"""Which gates are closed: where Φ′ is so small that next to nothing passes."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewise import activations
+from edgewise.arrays import FloatArray
+from edgewise.network import Network
+
+CLOSED_BELOW = 0.05
+"""A gate is closed when |Φ′| is less than this share of the activation's largest gate."""
+
+
+def closed(network: Network, gate: FloatArray) -> NDArray[np.bool_]:
+    """(B, N) where gates (B, N) are closed: below that share, or 0 itself where the gate is unbounded."""
+    largest = np.array([activations.get(name).max_gate for name in network.activation_names])
+    threshold = np.where(np.isfinite(largest), CLOSED_BELOW * largest, 0)[network.activation_code]
+    found: NDArray[Any] = (np.abs(gate) < threshold) | (gate == 0)
+    return found
+
+
+def open_share(network: Network, x: FloatArray) -> float:
+    """Share of the neurons' gates that are open, over samples x (B, n_inputs); NaN if there is no neuron."""
+    neurons = ~network.is_input
+    if not neurons.any():
+        return float("nan")
+    return 1 - float(closed(network, network.forward(x).gate)[:, neurons].mean())

@@ -1,0 +1,201 @@
+"""Who takes the steps of training: the compiled core where it knows all that is asked for, else this module.
+
+Both keep, of every parameter, the parameter itself, the optimizer's moments, and its moving average if one is wanted.
+Outside they are pairs: (E,) of the weights and (N,) of the biases, in the network's order.
+"""
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Protocol
+
+import numpy as np
+
+from edgewise.arrays import FloatArray
+from edgewise.batches import Chunk
+from edgewise.engine import Work, training
+from edgewise.errors import DataError
+from edgewise.losses import Loss
+from edgewise.network import Network
+from edgewise.optimizers import SGD, Adam, AdamW, Optimizer, OptimizerState
+from edgewise.results import BackwardPass
+
+Pair = tuple[FloatArray, FloatArray]
+"""Of the weights (E,) and of the biases (N,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """How a step follows from a minibatch."""
+
+    loss: Loss
+    optimizer: Optimizer
+    batch_size: int
+    accumulate: int
+    clip_norm: float | None
+    l1: float
+    average: float
+    engine: str | None = field(compare=False)
+    threads: int | None = field(compare=False)
+
+    @property
+    def step_size(self) -> int:
+        """Samples that make a step."""
+        return self.batch_size * self.accumulate
+
+    def backward(self, network: Network, chunk: Chunk, places: slice) -> BackwardPass:
+        """Both passes over these places of a chunk's order."""
+        x, y, weight = chunk.rows(places)
+        return network.backprop(x, y=y, loss=self.loss, sample_weight=weight, engine=self.engine, threads=self.threads)
+
+
+class Steps(Protocol):
+    """Who takes the steps; see `edgewise.engine.native.NativeTraining`."""
+
+    @property
+    def diverged(self) -> bool: ...
+    @property
+    def steps(self) -> int: ...
+    def run(self, work: Work, place: int, n_steps: int, seconds: float) -> int: ...
+    @property
+    def n_arrays(self) -> int: ...
+    def array(self, which: int) -> Pair: ...
+    def go_on(self, steps: int, arrays: list[Pair]) -> None: ...
+
+
+def begin(network: Network, method: Method) -> Steps:
+    """From the network's parameters on, nothing remembered yet."""
+    optimizer = method.optimizer
+    if method.loss.compiled is not None and type(optimizer) in (SGD, Adam, AdamW):
+        compiled = training(
+            method.engine,
+            network,
+            loss=method.loss,
+            optimizer={
+                "kind": type(optimizer).__name__.lower(),
+                **{f.name: getattr(optimizer, f.name) for f in fields(optimizer)},  # type: ignore[arg-type]
+            },
+            batch_size=method.batch_size,
+            accumulate=method.accumulate,
+            clip_norm=method.clip_norm,
+            l1=method.l1,
+            average=method.average,
+            threads=method.threads,
+        )
+        if compiled is not None:
+            return compiled
+    return _StepsHere(network, method)
+
+
+def put(pair: Pair, network: Network) -> None:
+    """Make these the network's parameters; an input's bias, which means nothing, stays as it was."""
+    network.weight[:] = pair[0]
+    neurons = ~network.is_input
+    network.bias[neurons] = pair[1][neurons]
+
+
+class _StepsHere:
+    """One step after another in Python: for a loss, an optimizer or an activation of one's own."""
+
+    def __init__(self, network: Network, method: Method) -> None:
+        self._network, self._method = network.with_own_parameters(), method
+        self._parameters = flat(network, network.weight, network.bias)
+        self._state = method.optimizer.init(len(self._parameters), network.dtype) or OptimizerState()
+        self._average = self._parameters.copy() if method.average else None
+        self.diverged, self.steps = False, 0
+
+    def run(self, work: Work, place: int, n_steps: int, seconds: float) -> int:
+        """One step, whatever is asked for."""
+        method, network, chunk = self._method, self._network, work.chunk
+        end = min(place + method.step_size, len(chunk.order))
+        first, total, gradient = place, 0.0, np.zeros_like(self._parameters)
+        while place < end:
+            part = slice(place, min(place + method.batch_size, end))
+            x, y, weight = chunk.rows(part)
+            of_part = float(len(y)) if weight is None else float(weight.sum())
+            if of_part:
+                bwd = network.backprop(
+                    x,
+                    y=y,
+                    loss=method.loss,
+                    sample_weight=weight,
+                    reduction="sum",
+                    engine=method.engine,
+                    threads=method.threads,
+                )
+                part_gradient = flat(network, bwd.weight_gradient, bwd.bias_gradient)
+                each = bwd.loss_per_sample
+                assert each is not None
+                if not (np.isfinite(each).all() and np.isfinite(part_gradient).all()):
+                    self.diverged = True
+                    return place
+                gradient += part_gradient
+                work.loss[part], work.output[part] = each, bwd.output
+            else:  # samples of weight 0 alone teach nothing
+                work.loss[part] = 0
+                work.output[part] = network.forward(x, engine=method.engine, threads=method.threads).output
+            total += of_part
+            place = part.stop
+        if total:
+            factor = 1.0 if work.rate_factor is None else float(work.rate_factor[first // method.step_size])
+            self._step(gradient / gradient.dtype.type(total), None if work.rate_factor is None else factor)
+        return place
+
+    def _step(self, gradient: FloatArray, rate_factor: float | None) -> None:
+        method, optimizer = self._method, self._method.optimizer
+        if method.clip_norm is not None:
+            norm = float(np.linalg.norm(gradient))
+            if norm > method.clip_norm:
+                gradient *= method.clip_norm / norm
+        if method.l1:
+            n_weights = len(gradient) - int((~self._network.is_input).sum())
+            gradient[:n_weights] += method.l1 * np.sign(self._parameters[:n_weights])
+        if rate_factor is not None:
+            optimizer = _at_rate(optimizer, optimizer.learning_rate * rate_factor)
+        optimizer.step(self._parameters, gradient, self._state)
+        self.steps += 1
+        if self._average is not None:
+            kept = min(method.average, (1 + self.steps) / (10 + self.steps))
+            self._average *= kept
+            self._average += (1 - kept) * self._parameters
+        put(spread(self._network, self._parameters), self._network)
+
+    @property
+    def n_arrays(self) -> int:
+        return 1 + len(self._state.moments) + (self._average is not None)
+
+    def array(self, which: int) -> Pair:
+        average = [] if self._average is None else [self._average]
+        return spread(self._network, [self._parameters, *self._state.moments, *average][which])
+
+    def go_on(self, steps: int, arrays: list[Pair]) -> None:
+        self.steps = self._state.step = steps
+        parameters, *moments = (flat(self._network, *pair) for pair in arrays)
+        if self._average is not None:
+            self._average = moments.pop()
+        self._parameters, self._state.moments = parameters, moments
+        put(arrays[0], self._network)
+
+
+def flat(network: Network, weight: FloatArray, bias: FloatArray) -> FloatArray:
+    """Every parameter once: a tied weight is that of the first of its edges, and an input has no bias."""
+    if network.tie is not None:
+        weight = weight[network.tie_groups[1][network.tie_groups[0][:-1]]]
+    return np.concatenate([weight, bias[~network.is_input]])
+
+
+def spread(network: Network, parameters: FloatArray) -> Pair:
+    """The way back: (E,) weights and (N,) biases, those of inputs 0."""
+    n_weights = len(parameters) - int((~network.is_input).sum())
+    bias = np.zeros(network.n_nodes, parameters.dtype)
+    bias[~network.is_input] = parameters[n_weights:]
+    weight = parameters[:n_weights].copy() if network.tie is None else parameters[:n_weights][network.tie]
+    return weight, bias
+
+
+def _at_rate(optimizer: Optimizer, learning_rate: float) -> Optimizer:
+    try:
+        return replace(optimizer, learning_rate=learning_rate)  # type: ignore[type-var]
+    except TypeError:
+        raise DataError(
+            f"a schedule needs an optimizer whose learning_rate can be replaced: a dataclass, which "
+            f"{type(optimizer).__name__} is not"
+        ) from None
