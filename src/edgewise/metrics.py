@@ -52,26 +52,31 @@ class Tally:
         n = len(loss)
         if not n:
             return
+        first = np.arange(0, n, step_size)
+
+        def of_steps(each: NDArray[Any]) -> FloatArray:
+            """Sums of (n,) or (n, K) numbers."""
+            found: FloatArray = np.add.reduceat(each.ravel(), first * (each.size // n), dtype=np.float64)
+            return found
+
         if self._loss.kind == "classification":
-            columns = [_right(self._loss, output, y).reshape(n, -1)]
+            columns = [_right(self._loss, output, y)]
         else:
             if not len(self.first):
                 self.first, self.shift = y[0].astype(np.float64), np.zeros(y.shape[1])
-            columns = [(output - y).astype(np.float64) ** 2, (y - self.first) ** 2]
-            moved = np.add.reduceat(y - self.first, np.arange(0, n, step_size), axis=0)
-            self.shift = np.cumsum(np.concatenate([[self.shift], moved]), axis=0)[-1]
-        answers = columns[0].shape[1]
-        each = np.stack(
-            [
-                loss.astype(np.float64),
-                np.ones(n) if weight is None else weight,
-                np.full(n, float(answers)),
-                *(column.sum(axis=1, dtype=np.float64) for column in columns),
-            ],
-            axis=1,
-        )
-        of_steps = np.add.reduceat(each, np.arange(0, n, step_size), axis=0)
-        self.sums = np.cumsum(np.concatenate([[self.sums], of_steps]), axis=0)[-1]  # one after another
+            distance = y - self.first
+            columns = [np.square(output - y), np.square(distance)]
+            moved = np.add.reduceat(distance, first, axis=0)
+            self.shift = np.add.accumulate(np.concatenate([self.shift[None], moved]))[-1]
+        of_samples = np.minimum(step_size, n - first).astype(np.float64)
+        sums = np.empty((1 + len(first), len(self.sums)))
+        sums[0] = self.sums
+        sums[1:, 0] = of_steps(loss)
+        sums[1:, 1] = of_samples if weight is None else of_steps(weight)
+        sums[1:, 2] = of_samples * (columns[0].size // n)
+        for k, column in enumerate(columns, 3):
+            sums[1:, k] = of_steps(column)
+        self.sums = np.add.accumulate(sums)[-1]  # one step after another
 
     @property
     def loss(self) -> float:
