@@ -284,6 +284,8 @@ def test_trainers_over_wrong_arrays_are_refused():
         "l1": 0.0,
         "average": 0.0,
         "accumulate": 1,
+        "dropout": 0.0,
+        "seed": 0,
         "threads": 1,
     }
     for wrong in (
@@ -292,6 +294,8 @@ def test_trainers_over_wrong_arrays_are_refused():
         {"response": net.response[:-1]},
         {"batch_size": 0},
         {"accumulate": 0},
+        {"dropout": 1.0},
+        {"dropout": np.nan},
         {"loss": 17},
         {"loss": -1},
         {"optimizer": 17},

@@ -146,6 +146,46 @@ def test_l1_average_and_accumulation_are_alike_in_the_core(optimizer):
     assert_close(trained(net, **settings), trained(net, **settings, engine="reference"), 1e-10)
 
 
+@pytest.mark.parametrize("settings", [{}, {"accumulate": 3}, {"l1": 0.01, "average": 0.9}], ids=str)
+@pytest.mark.parametrize("kind", ["layers", "graph", "wide"])
+def test_dropout_is_alike_in_the_core(kind, settings):
+    net = {
+        "layers": ew.mlp([2, 33, 20, 3], activation="tanh"),
+        "graph": ew.random_dag(60, 500, n_inputs=2, n_outputs=3),
+        "wide": ew.mlp([2, 40, 3]).replace(activation=["identity"] * 22 + ["relu"] * 10 + ["sigmoid"] * 13,
+                                           aggregation=["sum"] * 40 + ["max"] * 3 + ["mean"] * 2),
+    }[kind]  # fmt: skip
+    settings = {"dropout": 0.3, "seed": 5, "optimizer": ew.Adam(0.01), **settings}
+    assert_close(trained(net, **settings), trained(net, **settings, engine="reference"), 1e-9)
+    assert np.array_equal(trained(net, **settings, threads=1), trained(net, **settings, threads=3))
+    assert not np.array_equal(trained(net, **settings), trained(net, **settings | {"seed": 6}))
+
+
+def test_dropout_leaves_out_as_many_as_it_says():
+    net = ew.mlp([2, 50, 3])
+    kept = np.stack([ew.dropout.kept(net, 0.3, 1, minibatch, 400) for minibatch in range(5)])
+    hidden = kept[:, 2:52]
+    assert np.unique(hidden).tolist() == [0, 1 / 0.7]
+    assert (kept[:, :2] == 1).all()
+    assert (kept[:, 52:] == 1).all()
+    dropped = hidden == 0
+    assert abs(dropped.mean() - 0.3) < 0.01  # of 100,000
+    for axis in range(3):  # no node, no sample and no minibatch is favoured
+        of_each = dropped.mean(axis=tuple(a for a in range(3) if a != axis))
+        assert np.abs(of_each - 0.3).max() < 5 * np.sqrt(0.21 / (dropped.size / len(of_each)))
+    correlation = np.corrcoef(dropped.reshape(5 * 50, 400))
+    assert np.abs(correlation - np.eye(250)).max() < 6 / np.sqrt(400)
+
+
+def test_a_callback_sees_the_passes_with_nodes_left_out():
+    x, y = blobs(64)
+    records = []
+    ew.fit(ew.mlp([2, 30, 3]), x, y, epochs=1, batch_size=16, dropout=0.5, callbacks=[records.append])
+    for record in records:
+        assert record.loss == pytest.approx(record.backward.loss)
+        assert (record.backward.value[:, 2:32] == 0).mean() > 0.5
+
+
 def test_l1_is_pytorchs_and_pulls_weights_to_zero():
     x, y = blobs(64)
     net = ew.mlp([2, 3], seed=3)
@@ -436,6 +476,7 @@ def test_an_interrupt_keeps_whole_steps():
         ({"accumulate": 0}, "accumulate must be"),
         ({"l1": -1}, "l1 must be"),
         ({"average": 1.0}, "average must be"),
+        ({"dropout": 1.0}, "dropout must be"),
         ({"sample_weight": [1.0]}, "sample_weight has shape"),
     ],
 )

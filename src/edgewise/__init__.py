@@ -1,6 +1,6 @@
 """Edgewise: backpropagation on any feed-forward graph, with every quantity of the theory in the open."""
 
-from edgewise import activations, aggregations, initializers, losses, plan
+from edgewise import activations, aggregations, batches, dropout, initializers, losses, plan
 from edgewise.build import mlp, random_dag
 from edgewise.checkpoints import Checkpoint
 from edgewise.config import show_config
@@ -65,8 +65,10 @@ __all__ = [
     "activations",
     "aggregations",
     "apply",
+    "batches",
     "cos",
     "count_paths",
+    "dropout",
     "exp",
     "fit",
     "graph",

@@ -99,6 +99,8 @@ class Trainer32:
         l1: float,
         average: float,
         accumulate: int,
+        dropout: float,
+        seed: int,
         threads: int,
     ) -> None: ...
     def run(

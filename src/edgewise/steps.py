@@ -9,9 +9,10 @@ from typing import Protocol
 
 import numpy as np
 
+from edgewise import dropout, objective
 from edgewise.arrays import FloatArray
 from edgewise.batches import Chunk
-from edgewise.engine import Work, training
+from edgewise.engine import Work, backward, training
 from edgewise.errors import DataError
 from edgewise.losses import Loss
 from edgewise.network import Network
@@ -33,6 +34,8 @@ class Method:
     clip_norm: float | None
     l1: float
     average: float
+    dropout: float
+    seed: int
     engine: str | None = field(compare=False)
     threads: int | None = field(compare=False)
 
@@ -41,10 +44,24 @@ class Method:
         """Samples that make a step."""
         return self.batch_size * self.accumulate
 
-    def backward(self, network: Network, chunk: Chunk, places: slice) -> BackwardPass:
-        """Both passes over these places of a chunk's order."""
+    def backward(
+        self, network: Network, chunk: Chunk, places: slice, minibatch: int | None = None, *, mean: bool = True
+    ) -> BackwardPass:
+        """Both passes over these places of a chunk's order; with dropout, as in the step, for a numbered minibatch."""
         x, y, weight = chunk.rows(places)
-        return network.backprop(x, y=y, loss=self.loss, sample_weight=weight, engine=self.engine, threads=self.threads)
+        kept = None
+        if self.dropout and minibatch is not None:
+            parts = range(0, len(x), self.batch_size)
+            kept = np.concatenate(
+                [
+                    dropout.kept(network, self.dropout, self.seed, minibatch + k, min(self.batch_size, len(x) - first))
+                    for k, first in enumerate(parts)
+                ],
+                axis=1,
+            )
+        start, one_target = objective.read(network, len(x), None, y, self.loss, weight, None)
+        quantities = backward(self.engine, network, x, start, self.threads, kept)
+        return BackwardPass(quantities, one_sample=False, one_target=one_target, mean=mean)
 
 
 class Steps(Protocol):
@@ -78,6 +95,8 @@ def begin(network: Network, method: Method) -> Steps:
             clip_norm=method.clip_norm,
             l1=method.l1,
             average=method.average,
+            dropout=method.dropout,
+            seed=method.seed,
             threads=method.threads,
         )
         if compiled is not None:
@@ -112,15 +131,8 @@ class _StepsHere:
             x, y, weight = chunk.rows(part)
             of_part = float(len(y)) if weight is None else float(weight.sum())
             if of_part:
-                bwd = network.backprop(
-                    x,
-                    y=y,
-                    loss=method.loss,
-                    sample_weight=weight,
-                    reduction="sum",
-                    engine=method.engine,
-                    threads=method.threads,
-                )
+                minibatch = self.steps * method.accumulate + (place - first) // method.batch_size
+                bwd = method.backward(network, chunk, part, minibatch, mean=False)
                 part_gradient = flat(network, bwd.weight_gradient, bwd.bias_gradient)
                 each = bwd.loss_per_sample
                 assert each is not None

@@ -56,6 +56,7 @@ def fit(
     clip_norm: float | None = None,
     l1: float = 0.0,
     average: float | None = None,
+    dropout: float = 0.0,
     sample_weight: ArrayLike | None = None,
     class_weight: losses.ClassWeight | None = None,
     shuffle: bool = True,
@@ -93,6 +94,8 @@ def fit(
     average : keep a moving average of the parameters, of which each step leaves this share, such as 0.999; it is what
         validation measures and what the network has in the end (Polyak & Juditsky 1992). While few steps t are taken
         the share is (1+t)/(10+t).
+    dropout : the probability with which each hidden node is left out of each sample's passes; see `edgewise.dropout`.
+        The loss and metric of training are with nodes left out, validation is not.
     sample_weight, class_weight : as in `Network.backprop`.
     seed : decides the order of the samples and which are held out.
     state : what the optimizer remembers from an earlier call, to go on from; left as it is when training ends. An empty
@@ -112,6 +115,7 @@ def fit(
     _check_settings(epochs, batch_size, accumulate, patience, clip_norm, validation)
     check_number("tolerance", tolerance, 0)
     check_number("l1", l1, 0)
+    check_number("dropout", dropout, 0, 1)
     if average is not None:
         check_number("average", average, 0, 1)
         if state is not None:
@@ -139,6 +143,8 @@ def fit(
             clip_norm,
             float(l1),
             0.0 if average is None else float(average),
+            float(dropout),
+            seed,
             engine,
             threads,
         ),
@@ -290,7 +296,7 @@ class _Run:
             self.epoch,
             float(loss.sum(dtype=np.float64)) / total,
             self.net,
-            lambda: self.method.backward(before, chunk, done),
+            lambda: self.method.backward(before, chunk, done, step * self.method.accumulate),
         )
         for callback in self.callbacks:  # each sees the step, also when an earlier one asks to stop
             self.stop |= callback(record) is True
@@ -370,7 +376,9 @@ class _Run:
 
     def _diverged(self, chunk: Chunk, place: int) -> None:
         self._put()
-        bwd = self.method.backward(self.net, chunk, slice(place, place + self.method.batch_size))
+        part = place // self.method.batch_size % self.method.accumulate
+        minibatch = self.steps.steps * self.method.accumulate + part
+        bwd = self.method.backward(self.net, chunk, slice(place, place + self.method.batch_size), minibatch)
         message = _not_finite(self.net, bwd, self.epoch, self.steps.steps)
         self._put_back()
         raise DataError(message)
@@ -417,6 +425,7 @@ class _Run:
             "clip_norm": method.clip_norm,
             "l1": method.l1,
             "average": method.average,
+            "dropout": method.dropout,
             "seed": self.seed,
             "samples": self.source.n_samples,
             "checksum of the samples": self.source.checksum(),

@@ -412,10 +412,11 @@ void bind_numbers(nb::module_& module, const char* pass_name, const char* traine
              [](Trainer* self, const BoundStructure& structure, In<T> weight, In<T> bias, In<T> response,
                 std::size_t batch_size, int loss, T loss_parameter, int optimizer, bool nesterov, double learning_rate,
                 double momentum, double weight_decay, double beta1, double beta2, double epsilon, double clip_norm,
-                double l1, double average, std::size_t accumulate, int threads) {
+                double l1, double average, std::size_t accumulate, double dropout, std::uint32_t seed, int threads) {
                  const edgewise::Structure& s = structure.view();
                  check_parameters(s, weight, bias, response);
                  if (batch_size < 1) throw std::invalid_argument("a batch needs a sample");
+                 if (!(dropout >= 0 && dropout < 1)) throw std::invalid_argument("dropout is a probability below 1");
                  if (accumulate < 1) throw std::invalid_argument("a step needs a minibatch");
                  edgewise::times(batch_size, accumulate);
                  if (optimizer < 0 || optimizer > static_cast<int>(edgewise::Optimizer::adamw))
@@ -423,7 +424,7 @@ void bind_numbers(nb::module_& module, const char* pass_name, const char* traine
                  const edgewise::StepSettings settings{static_cast<edgewise::Optimizer>(optimizer), nesterov,
                                                        learning_rate, momentum, weight_decay, beta1, beta2,
                                                        epsilon, clip_norm, l1, average,
-                                                       static_cast<Size>(accumulate)};
+                                                       static_cast<Size>(accumulate), dropout, seed};
                  const edgewise::Loss code = loss_of(loss);
                  nb::gil_scoped_release release;
                  new (self) Trainer(s, weight.data(), bias.data(), response.data(), static_cast<Size>(batch_size), code,
@@ -433,7 +434,8 @@ void bind_numbers(nb::module_& module, const char* pass_name, const char* traine
              nb::arg("response").noconvert(), nb::arg("batch_size"), nb::arg("loss"), nb::arg("loss_parameter"),
              nb::arg("optimizer"), nb::arg("nesterov"), nb::arg("learning_rate"), nb::arg("momentum"),
              nb::arg("weight_decay"), nb::arg("beta1"), nb::arg("beta2"), nb::arg("epsilon"), nb::arg("clip_norm"),
-             nb::arg("l1"), nb::arg("average"), nb::arg("accumulate"), nb::arg("threads"))
+             nb::arg("l1"), nb::arg("average"), nb::arg("accumulate"), nb::arg("dropout"), nb::arg("seed"),
+             nb::arg("threads"))
         .def("run",
              [](Trainer& self, In2<T> x, std::optional<In2<T>> y, std::optional<In<Size>> label,
                 std::optional<In<T>> sample_weight, In<Size> order, std::optional<In<double>> rate_factor,

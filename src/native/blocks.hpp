@@ -121,8 +121,9 @@ void forward_block(const PlanView& plan, const Parameters<T>& p, const Block& bl
             multiply(Product<T>{weight, a_row, a_step, 0, values + block.tail * lanes, lanes, 0, sums, lanes,
                                 block.n_tails, 1, false},
                      rows, vectors);
+            const Parameters<T> of_tile = p.of_tile(tile * lanes);
             for (int r = 0; r < rows; ++r)
-                finish_row(plan, p, h + r, sums + r * lanes, values + (h + r) * lanes,
+                finish_row(plan, of_tile, h + r, sums + r * lanes, values + (h + r) * lanes,
                            left ? left + (h + r) * lanes : nullptr, vectors, wanted);
         }
     }

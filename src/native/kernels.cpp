@@ -45,7 +45,7 @@ void forward(const PlanView& plan, const Parameters<T>& p, T* y, T* out, Size y_
         else
             for (int tile = 0; tile < n_tiles; ++tile)
                 with_registers<T>(plan, vectors, [&](auto registers, auto far) {
-                    forward_arcs<T, registers.value, far.value>(plan, p, y + tile * y_stride,
+                    forward_arcs<T, registers.value, far.value>(plan, p.of_tile(tile * vectors * WIDTH<T>), y + tile * y_stride,
                                                                 out ? out + tile * out_stride : nullptr, r0, end, wanted,
                                                                 scratch);
                 });
@@ -103,7 +103,7 @@ void backward(const PlanView& plan, const Parameters<T>& p, const T* y, const T*
                 if (passing) pull_blocks(plan, p, segment, linear, vectors, first, end, panel, sums);
                 with_registers<T>(plan, vectors, [&](auto registers, auto far) {
                     backward_arcs<T, registers.value, far.value>(
-                        plan, p, y + tile * y_stride, gate + tile * d_stride, linear,
+                        plan, p.of_tile(tile * vectors * WIDTH<T>), y + tile * y_stride, gate + tile * d_stride, linear,
                         out ? out + tile * out_stride : nullptr, passing ? sums : nullptr, seed + tile * seed_stride, seed_row, first, end, what, gradient,
                         add || tile > 0, scratch + packed);
                 });

@@ -51,6 +51,23 @@ struct PlanView {
     Index n_segments;
 };
 
+// A number that looks drawn at random (Wellons' lowbias32).
+inline std::uint32_t mixed(std::uint32_t x) {
+    x = (x ^ x >> 16) * 0x7FEB352Du;
+    x = (x ^ x >> 15) * 0x846CA68Bu;
+    return x ^ x >> 16;
+}
+
+// Of one minibatch; see dropout.hpp.
+template <class T>
+struct Dropout {
+    const std::uint8_t* row;  // (n_nodes) whether it may be dropped; null where nothing is
+    std::uint32_t key;
+    std::uint32_t threshold;  // p·2³²
+    T scale;                  // 1 / (1 - p)
+    Size first;               // sample of the tile in the minibatch
+};
+
 template <class T>
 struct Parameters {
     const T* bias;           // (n_nodes) by row
@@ -59,6 +76,14 @@ struct Parameters {
     const T* out_weight;     // (n_arcs) by tail, times the head's factor where out_row is the head's
     const T* block_weight;   // (n_block_arcs)
     const T* block_passed;   // (n_block_arcs) times the head's factor; block_weight itself if all of these are 1
+    Dropout<T> dropout;
+
+    bool drops(Index at) const { return dropout.row && dropout.row[at]; }
+    Parameters of_tile(Size first) const {
+        Parameters found = *this;
+        found.dropout.first += first;
+        return found;
+    }
 };
 
 enum class Loss : std::uint8_t {

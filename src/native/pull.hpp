@@ -3,6 +3,7 @@
 #pragma once
 
 #include "activations.hpp"
+#include "dropout.hpp"
 #include "network_view.hpp"
 #include "shuffles.hpp"
 #include "special_aggregations.hpp"
@@ -32,7 +33,7 @@ EDGEWISE_INLINE V simple_value(Activation activation, V s) {
 
 // From the row's aggregate, which stands in `sum`, to what is wanted. All rows are `vectors` registers long.
 template <class T>
-EDGEWISE_INLINE void finish_row(const PlanView& plan, const Parameters<T>& p, Index row, const T* sum, T* y, T* out,
+EDGEWISE_INLINE void activate_sum(const PlanView& plan, const Parameters<T>& p, Index row, const T* sum, T* y, T* out,
                                 int vectors, Wanted wanted) {
     constexpr int W = WIDTH<T>;
     const auto activation = static_cast<Activation>(plan.activation[row]);
@@ -52,6 +53,14 @@ EDGEWISE_INLINE void finish_row(const PlanView& plan, const Parameters<T>& p, In
     for (int v = 0; v < vectors; ++v) store(s + v * W, bias + factor * load(sum + v * W));
     if (wanted == Wanted::preactivation) return;
     activate_row(activation, s, s, wanted == Wanted::value ? nullptr : out, vectors);  // a gate alone stays in `out`
+}
+
+// The same, and then dropout. A gate is kept whole: backward drops what it lets through.
+template <class T>
+EDGEWISE_INLINE void finish_row(const PlanView& plan, const Parameters<T>& p, Index row, const T* sum, T* y, T* out,
+                                int vectors, Wanted wanted) {
+    activate_sum(plan, p, row, sum, y, out, vectors, wanted);
+    if (p.drops(row)) drop_row(p.dropout, row, y, vectors);
 }
 
 // Σ weight[a]·row index[a] over arcs begin .. end - 1, every other arc in a sum of its own, so that one need not wait
@@ -108,6 +117,7 @@ void forward_arcs(const PlanView& plan, const Parameters<T>& p, T* y, T* out, In
             if (keep && gate_from_value(activation)) {  // without a detour
                 const Vector<T> bias = splat<Vector<T>>(p.bias[row]), factor = splat<Vector<T>>(p.factor[row]);
                 for (int v = 0; v < V; ++v) store(target + v * W, simple_value(activation, bias + factor * sum[v]));
+                if (p.drops(row)) drop_row(p.dropout, row, target, V);
                 continue;
             }
             for (int v = 0; v < V; ++v) store(target + v * W, sum[v]);
@@ -234,6 +244,7 @@ void backward_arcs(const PlanView& plan, const Parameters<T>& p, const T* y, con
                 store(own + v * W, s[v] == Vector<T>{} ? Vector<T>{} : gated);
             }
         }
+        if (p.drops(row)) drop_row(p.dropout, row, own, V);
         if (plan.extra[row] >= 0) share_out_row(plan, p, row, y, own, d, V, scratch);
     }
     if (what.gradients) window.empty(plan.out_start[r0]);

@@ -118,7 +118,7 @@ void Sweep<T>::share_out_level(Index level, const Size* work, const Rows& rows) 
 
 template <class T>
 void Sweep<T>::forward_tile(const Parameters<T>& p, Size tile, bool gates, int member) {
-    kernels.forward(s.plan, p, y.data() + tile * y_stride, gates ? d.data() + tile * d_stride : nullptr, 0, 0, 1,
+    kernels.forward(s.plan, p.of_tile(tile * shape.lanes), y.data() + tile * y_stride, gates ? d.data() + tile * d_stride : nullptr, 0, 0, 1,
                     shape.vectors, 0, s.plan.n_nodes, gates ? Wanted::value_and_gate : Wanted::value, scratch(member));
     clear_padding(tile);
 }
@@ -144,7 +144,7 @@ void Sweep<T>::backward_tile(const Parameters<T>& p, Backward what, Size tile, i
     T* linear = this->linear(tile);
     const T* value = y.data() + tile * y_stride;
     if (what.sensitivities || what.gradients)
-        kernels.backward(plan, p, value, gates() + tile * d_stride, linear, nullptr, 0, 0, 0, 1, shape.vectors,
+        kernels.backward(plan, p.of_tile(tile * shape.lanes), value, gates() + tile * d_stride, linear, nullptr, 0, 0, 0, 1, shape.vectors,
                          seed.data() + tile * seed_stride(), 0, seed_row, 0, plan.n_nodes, what, to, add, scratch(member));
     for (Index b = 0; what.gradients && b < plan.n_blocks; ++b)
         kernels.block_gradient(plan.blocks[b], value, linear, 0, 0, 1, shape.vectors, 0, plan.blocks[b].n_tails,

@@ -47,6 +47,14 @@ Trainer<T>::Trainer(const Structure& s, const T* weight, const T* bias, const T*
     view_.out_weight = apart ? out_weight_.data() : parameter_.data();
     view_.block_weight = s.tie ? block_weight_.data() : parameter_.data() + plan.n_arcs;
     view_.block_passed = plain_ ? view_.block_weight : block_passed_.data();
+    if (settings.dropout > 0) {
+        hidden_.resize(plan.n_nodes);
+        for (Index row = 0; row < plan.n_nodes; ++row) hidden_[row] = !plan.is_input[row];
+        for (Index k = 0; k < s.n_outputs; ++k) hidden_[s.output_row[k]] = 0;
+        view_.dropout.row = hidden_.data();
+        view_.dropout.threshold = static_cast<std::uint32_t>(settings.dropout * 4294967296.0);
+        view_.dropout.scale = static_cast<T>(1 / (1 - settings.dropout));
+    }
     if (settings.average > 0) {
         average_ = Buffer<T>(n);
         std::copy_n(parameter_.data(), n, average_.data());
@@ -179,6 +187,8 @@ Size Trainer<T>::run(const TrainingData<T>& data, Size first, Size n_steps, doub
                 for (Size k = 0; k < count; ++k) weight += data.sample_weight[sample[k]];
             }
             const bool teaches = weight > 0;  // samples of weight 0 alone teach nothing
+            const auto minibatch = static_cast<std::uint32_t>(steps_ * settings_.accumulate + part);
+            view_.dropout.key = mixed(settings_.seed ^ mixed(minibatch));
             const Backward all{true, true, true, true};
             sweep_.hold(count);
             sweep_.run(

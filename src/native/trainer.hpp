@@ -16,6 +16,8 @@ struct StepSettings {
     double l1;         // pull of the weights, not the biases, to 0
     double average;    // decay of the parameters' moving average; 0 for none
     Size accumulate;   // minibatches whose gradients make one step
+    double dropout;    // probability that a hidden node is left out of a sample's passes
+    std::uint32_t seed;  // decides which
 };
 
 template <class T>
@@ -78,7 +80,8 @@ private:
     Buffer<T> in_weight_, out_weight_, block_weight_, block_passed_, factor_;  // laid out from parameter_, where not it
     std::vector<Index> in_parameter_;  // (n_arcs) the parameter of each arc by head
     std::vector<Index> slot_parameter_;  // (n_arcs + n_block_arcs), only where weights are tied
-    Parameters<T> view_;
+    std::vector<std::uint8_t> hidden_;  // (n_nodes) only where nodes are dropped
+    Parameters<T> view_{};
 };
 
 }  // namespace edgewise

@@ -31,9 +31,20 @@ def forward(name: str | None, network: "Network", x: FloatArray, threads: int | 
 
 
 def backward(
-    name: str | None, network: "Network", x: FloatArray, objective: Objective, threads: int | None
+    name: str | None,
+    network: "Network",
+    x: FloatArray,
+    objective: Objective,
+    threads: int | None,
+    kept: FloatArray | None = None,
 ) -> BackwardQuantities:
-    """Both passes of x (B, n_inputs) on the engine called `name`, the default one if None."""
+    """Both passes of x (B, n_inputs) on the engine called `name`, the default one if None.
+
+    kept : (N, B) what values and gates are multiplied by, on the reference engine whatever is asked for: the core has
+        dropout in training alone.
+    """
+    if kept is not None:
+        return reference.ReferencePass(network, x, kept).backward(objective)
     if _is_native(name, network):
         return native.NativePass(network, x, threads, gates=True).backward(objective)
     return reference.ReferencePass(network, x).backward(objective)

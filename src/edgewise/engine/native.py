@@ -267,6 +267,8 @@ class NativeTraining:
         clip_norm: float | None,
         l1: float,
         average: float,
+        dropout: float,
+        seed: int,
         threads: int | None,
     ) -> None:
         """optimizer: `kind` ("sgd", "adam" or "adamw") and its settings."""
@@ -291,6 +293,8 @@ class NativeTraining:
             clip_norm=np.inf if clip_norm is None else clip_norm,
             l1=l1,
             average=average,
+            dropout=dropout,
+            seed=seed % 2**32,
             threads=_team(threads),
             **settings,
         )

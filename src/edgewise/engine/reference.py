@@ -88,14 +88,17 @@ class Run:
     """(N, B)"""
     aggregate: FloatArray
     """(N, B) agg_j, 0 where there are no in-arcs"""
+    kept: FloatArray | None = None
+    """(N, B) what y(j) = Φ(s_j) and Φ′(s_j) are multiplied by; see `edgewise.dropout`"""
 
     def gate(self) -> FloatArray:
         """(N, B) Φ′(s_j), 1 at inputs."""
         gate = np.ones_like(self.value)
         with np.errstate(all="ignore"):
             for activation, nodes in _by_activation(self.network, self.network.plan.order):
-                gate[nodes] = activation.gate(self.preactivation[nodes], self.value[nodes])
-        return gate
+                s = self.preactivation[nodes]
+                gate[nodes] = activation.gate(s, self.value[nodes] if self.kept is None else activation.value(s))
+        return gate if self.kept is None else gate * self.kept
 
     def slope(self) -> FloatArray:
         """(E, B) r_j·agg_j′, the derivative of s(j) with respect to the term w_ij·y(i); (E, 1) if all is sums."""
@@ -117,8 +120,9 @@ def run_forward(
     weight: FloatArray | None = None,
     bias: FloatArray | None = None,
     response: FloatArray | None = None,
+    kept: FloatArray | None = None,
 ) -> Run:
-    """The forward pass of x (B, n_inputs).
+    """The forward pass of x (B, n_inputs), with nodes left out where kept (N, B) is 0.
 
     weight (E, 1) or (E, B), bias and response (N, 1) or (N, B) stand in for the network's own; with a second axis B
     every sample has parameters of its own. All may be complex.
@@ -132,7 +136,7 @@ def run_forward(
     value = np.empty(shape, dtype)
     aggregate = np.zeros(shape, dtype)
     preactivation = np.broadcast_to(bias, shape).astype(dtype)
-    run = Run(network, weight, response, value, preactivation, aggregate)
+    run = Run(network, weight, response, value, preactivation, aggregate, kept)
     plan = network.plan
     with np.errstate(all="ignore"):
         for level in range(plan.n_levels):
@@ -144,14 +148,16 @@ def run_forward(
                 preactivation[heads.nodes] += run.response[heads.nodes] * aggregate[heads.nodes]
             for activation, chosen in _by_activation(network, nodes):
                 value[chosen] = activation.value(preactivation[chosen])
+                if kept is not None:
+                    value[chosen] *= kept[chosen]
     return run
 
 
 class ReferencePass:
     """Both passes over one network; `results.BackwardQuantities` as the reference engine makes them."""
 
-    def __init__(self, network: "Network", x: FloatArray) -> None:
-        self._run = run_forward(network, x)
+    def __init__(self, network: "Network", x: FloatArray, kept: FloatArray | None = None) -> None:
+        self._run = run_forward(network, x, kept=kept)
 
     # ---- forward ----
 
