@@ -98,6 +98,15 @@ def test_ranks_of_layers_are_layers_and_survive_pruning():
     assert ew.sparse.density(pruned, places) == pytest.approx((58 - 6 - 6 - 4) / 58)
 
 
+def test_many_ranks_are_as_few():
+    n = 1200
+    chain = ew.Network(np.arange(n - 1), np.arange(1, n), np.ones(n - 1), activation="identity")
+    places = Places.of(chain)
+    np.testing.assert_array_equal(places.pair_of(chain, chain.tail, chain.head), np.arange(n - 1))
+    assert places.pair_of(chain, np.array([0, 5]), np.array([2, 4])).tolist() == [-1, -1]
+    assert Places(np.arange(n), []).pair_of(chain, chain.tail, chain.head).max() == -1
+
+
 @pytest.mark.parametrize(
     ("rank", "pairs", "says"),
     [

@@ -91,14 +91,18 @@ class Places:
 
     def pair_of(self, network: "Network", tail: IntArray, head: IntArray) -> NDArray[np.intp]:
         """(E,) index into `pairs` of each arc, -1 where it is none of these places."""
-        if not len(self.pairs):
-            return np.full(len(tail), -1, np.intp)
+        beyond = self.n_ranks  # a rank that no pair has
+        ends = np.where(self.rank >= 0, self.rank, beyond)
+        key = self._key(ends, np.zeros_like(ends)).take(tail) + np.where(may_head(network), ends, beyond).take(head)
         known = self._key(self.pairs[:, 0], self.pairs[:, 1])
-        from_rank, to_rank = self.rank[tail], self.rank[head]
-        key = self._key(from_rank, to_rank)
+        if beyond <= 1000:  # few ranks: looked up, rather than searched for
+            table = np.full((beyond + 1) ** 2, -1)
+            table[known] = np.arange(len(known))
+            return table[key]
+        if not len(known):
+            return np.full(len(tail), -1)
         found = np.minimum(np.searchsorted(known, key), len(known) - 1)
-        inside = (known[found] == key) & (from_rank >= 0) & (to_rank >= 0) & may_head(network)[head]
-        return np.where(inside, found, -1)
+        return np.where(known[found] == key, found, -1)
 
     def tails(self, rank: int) -> NDArray[np.intp]:
         """Nodes of a rank."""
@@ -120,13 +124,14 @@ class Places:
             raise GraphError(f"the places are of {len(self.rank)} nodes, the network has {network.n_nodes}")
         if network.tie is not None:
             raise GraphError("the network's weights are tied: which of its arcs are there cannot be changed")
-        from_rank, to_rank = self.rank[network.tail], self.rank[network.head]
-        falls = np.flatnonzero((from_rank >= 0) & (to_rank >= 0) & (from_rank >= to_rank))
-        if len(falls):
-            e = int(falls[0])
+        at_most = np.where(self.rank >= 0, self.rank, len(self.rank))
+        falls = self.rank.take(network.tail) >= at_most.take(network.head)
+        if falls.any():
+            e = int(np.argmax(falls))
+            from_rank, to_rank = self.rank[network.tail[e]], self.rank[network.head[e]]
             raise GraphError(
-                f"edge {e} leads from rank {from_rank[e]} to rank {to_rank[e]} of the places, and must lead to a "
-                "higher one: are they of another network?"
+                f"edge {e} leads from rank {from_rank} to rank {to_rank} of the places, and must lead to a higher one: "
+                "are they of another network?"
             )
 
     def __repr__(self) -> str:
