@@ -256,6 +256,67 @@ def test_a_recursion_that_has_not_begun_has_no_results(gates):
         without_gates.for_targets(2)
 
 
+# where arcs may go in the network above: from rank 0 to 1 and to 2
+PLACES = {
+    "rank": indices([0, 1, 2]),
+    "may_head": np.array([0, 1, 1], np.uint8),
+    "pair": indices([[0, 1], [0, 2]]),
+    "group": indices([0, 1]),
+    "wanted": np.array([1, 2**62]),
+    "out_start": indices([0, 1, 1, 1]),
+    "out_row": indices([1]),
+    "divisor": 1.0,
+}
+
+
+def test_places_that_are_some_are_searched():
+    started = small_pass()
+    started.start_from(np.ones((4, 1)), indices([-1, -1, 0]))
+    tail, head, gradient = started.strongest_absent(**PLACES)
+    assert (tail.tolist(), head.tolist()) == ([0], [2])  # no arc of these places is said to be there
+    weight_gradient = np.empty(3)
+    started.weight_gradient(1.0, weight_gradient)
+    np.testing.assert_allclose(gradient, weight_gradient[2:])
+    with pytest.raises(ValueError, match="nothing to start from"):
+        small_pass().strongest_absent(**PLACES)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"rank": indices([0, 1])},
+        {"rank": indices([0, 1, 3])},
+        {"rank": indices([0, 1, 2**31 - 1])},
+        {"rank": indices([0, 1, -2])},
+        {"may_head": np.zeros(4, np.uint8)},
+        {"pair": indices([[0, 1], [0, 3]])},
+        {"pair": indices([[0, 1], [-1, 2]])},
+        {"pair": indices([[0, 1], [1, 1]])},
+        {"pair": indices([[0, 1, 2], [0, 1, 2]])},
+        {"pair": indices([[0, 1]])},
+        {"group": indices([0, 2])},
+        {"group": indices([0, -1])},
+        {"group": indices([0])},
+        {"wanted": np.array([1, -1])},
+        {"wanted": np.array([1])},
+        {"out_start": indices([0, 1, 1])},
+        {"out_start": indices([0, 2, 1, 1])},
+        {"out_start": indices([0, 1, 1, 2])},
+        {"out_row": indices([3])},
+        {"out_row": indices([-1])},
+    ],
+    ids=lambda wrong: " ".join(wrong),
+)
+def test_places_that_are_none_are_refused(wrong):
+    started = small_pass()
+    started.start_from(np.ones((4, 1)), indices([-1, -1, 0]))
+    with pytest.raises((ValueError, IndexError)):
+        started.strongest_absent(**PLACES | wrong)
+    for name in wrong:
+        with pytest.raises(TypeError):
+            started.strongest_absent(**PLACES | {name: PLACES[name].astype(np.float64)})
+
+
 @pytest.mark.parametrize("n_targets", [2**40, 2**61, 2**62, 2**63])
 def test_absurd_numbers_of_targets_are_refused(n_targets):
     with pytest.raises((MemoryError, ValueError)):

@@ -1,6 +1,6 @@
 """Edgewise: backpropagation on any feed-forward graph, with every quantity of the theory in the open."""
 
-from edgewise import activations, aggregations, batches, dropout, initializers, losses, plan
+from edgewise import activations, aggregations, batches, dropout, initializers, losses, plan, sparse
 from edgewise.build import mlp, random_dag
 from edgewise.checkpoints import Checkpoint
 from edgewise.config import show_config
@@ -87,6 +87,7 @@ __all__ = [
     "show_config",
     "sigmoid",
     "sin",
+    "sparse",
     "sqrt",
     "tanh",
     "top_paths",

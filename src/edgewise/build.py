@@ -1,7 +1,6 @@
 """Networks from a few numbers: layered ones and random ones."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -52,7 +51,7 @@ def mlp(
             weights.append(initializers.of_matrix(used, rng, n_out, n_in).ravel())
         else:
             one_each = np.arange(n_out) * n_in + rng.integers(0, n_in, n_out)
-            arc = _distinct(rng, one_each, max(n_out, round(share * n_in * n_out)), n_in * n_out)
+            arc = distinct(rng, one_each, max(n_out, round(share * n_in * n_out)), n_in * n_out)
             fan_in, fan_out = np.bincount(arc // n_in, minlength=n_out), np.bincount(arc % n_in, minlength=n_in)
             weights.append(initializers.of_edges(used, rng, fan_in[arc // n_in], fan_out[arc % n_in]))
         tails.append(first[layer - 1] + arc % n_in)
@@ -71,15 +70,22 @@ def mlp(
 
 def layer_densities(sizes: Sequence[int], density: float, distribution: str = "erdos_renyi") -> list[float]:
     """The share of its arcs that each layer of `mlp` gets, so that all layers together have the share `density`."""
+    return densities(np.array(sizes[:-1]), np.array(sizes[1:]), density, distribution)
+
+
+def densities(
+    n_tails: NDArray[Any], n_heads: NDArray[Any], density: float, distribution: str = "erdos_renyi"
+) -> list[float]:
+    """The shares for any pairs of sets of nodes, from how many tails and heads each has."""
     if isinstance(density, bool) or not isinstance(density, int | float | np.number) or not 0 < density <= 1:
         raise GraphError(f"density must be a number above 0 and at most 1, not {density!r}")
     if distribution not in ("uniform", "erdos_renyi"):
         raise GraphError(f"there is no distribution {distribution!r}; use uniform or erdos_renyi")
-    n_arcs = np.array([n_in * n_out for n_in, n_out in pairwise(sizes)], float)
+    n_arcs = np.asarray(n_tails, float) * n_heads
     if distribution == "uniform" or density == 1:
         return [float(density)] * len(n_arcs)
-    wanted = np.array([n_in + n_out for n_in, n_out in pairwise(sizes)], float)  # arcs, but for a common factor
-    whole = np.zeros(len(n_arcs), bool)  # layers that get all of theirs: the others share what is left
+    wanted = np.where(n_arcs > 0, np.asarray(n_tails, float) + n_heads, 0)  # arcs, but for a common factor
+    whole = n_arcs == 0  # pairs that get all of theirs: the others share what is left
     while not whole.all():
         factor = (density * n_arcs.sum() - n_arcs[whole].sum()) / wanted[~whole].sum()
         more = ~whole & (factor * wanted > n_arcs)
@@ -91,7 +97,7 @@ def layer_densities(sizes: Sequence[int], density: float, distribution: str = "e
     ]
 
 
-def _distinct(rng: np.random.Generator, sure: NDArray[Any], count: int, most: int) -> NDArray[Any]:
+def distinct(rng: np.random.Generator, sure: NDArray[Any], count: int, most: int) -> NDArray[Any]:
     """`count` different numbers below `most`, in rising order: those that are sure, and others drawn uniformly."""
     chosen = np.sort(sure)
     while len(chosen) < count:
@@ -138,7 +144,7 @@ def random_dag(
     # the pair (i, j), i < j, is numbered by the pairs before it: those of earlier heads, then those of earlier tails
     heads = np.arange(n_inputs, n_nodes)
     before = np.concatenate([[0], np.cumsum(heads)])
-    chosen = _distinct(rng, before[:-1] + rng.integers(0, heads), n_edges, most)
+    chosen = distinct(rng, before[:-1] + rng.integers(0, heads), n_edges, most)
     row = np.searchsorted(before, chosen, side="right") - 1
     tail, head = chosen - before[row], row + n_inputs
     fan_in, fan_out = np.bincount(head, minlength=n_nodes), np.bincount(tail, minlength=n_nodes)

@@ -478,6 +478,20 @@ class Network:
         twin._weight, twin._bias, twin._response = self._weight.copy(), self._bias.copy(), self._response.copy()
         return twin
 
+    def with_arcs(self, tail: IntArray, head: IntArray, weight: FloatArray) -> "Network":
+        """The same nodes joined by other arcs, biases and responses being its own: much cheaper than `replace`.
+
+        For code that makes arcs: nothing is checked but that they form no cycle, so they must be nodes, lead into no
+        input, and the weights be finite and of the network's dtype.
+        """
+        twin = self.with_own_parameters()
+        for made in ("depth", "tie_groups"):  # of the arcs
+            twin.__dict__.pop(made, None)
+        twin.tail, twin.head, twin._weight, twin.tie, twin.kept = tail, head, weight, None, {}
+        twin.plan = twin._make_plan()
+        tail.flags.writeable = head.flags.writeable = False
+        return twin
+
     def astype(self, dtype: DTypeLike) -> "Network":
         """A copy with its parameters and results in another dtype, "float32" or "float64"."""
         return self.replace(dtype=dtype)

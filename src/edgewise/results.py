@@ -4,8 +4,11 @@ from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgewise.arrays import FloatArray
+from edgewise.errors import DataError
+from edgewise.places import AbsentArcs, Places
 
 
 class ForwardQuantities(Protocol):
@@ -31,6 +34,10 @@ class BackwardQuantities(ForwardQuantities, Protocol):
     def response_gradient(self, divisor: float) -> FloatArray: ...  # (T, N), the sum over the batch by it
     def weight_gradient_per_sample(self) -> FloatArray: ...  # (T, B, E)
     def bias_gradient_per_sample(self) -> FloatArray: ...  # (T, B, N)
+    # of one target: as many of the places of each group of pairs as are wanted of it, group[p] being pair p's
+    def strongest_absent(
+        self, places: Places, group: NDArray[np.int32], wanted: NDArray[np.int64], divisor: float
+    ) -> AbsentArcs: ...
 
 
 Made = TypeVar("Made")
@@ -160,6 +167,26 @@ class BackwardPass(ForwardPass):
     def bias_gradient_per_sample(self) -> FloatArray:
         """([T,] B, N) the bias gradient of each sample's own y(t) or J."""
         return self._of_targets(self._of_samples(self._backward.bias_gradient_per_sample()))
+
+    def strongest_absent(self, places: Places, count: int | NDArray[np.integer]) -> AbsentArcs:
+        """Of the places that hold no arc, those whose weight gradient ∂y(t)/∂w_ij = r_j·S(j⁻,t)·y(i), reduced over the
+        batch, is largest in absolute value: where a new arc would lower the loss fastest (Evci et al. 2020).
+
+        count : how many, or (P,) how many of each of `places.pairs`. There may be fewer.
+
+        They come pair by pair if asked for so, the largest first; of equals the one with the lower head, then the lower
+        tail. No array of all gradients is made. DataError for several targets or a wrong count.
+        """
+        if not self._one_target:
+            raise DataError("absent arcs are those of one target, or of a loss; this pass has a list of targets")
+        together = np.ndim(count) == 0
+        wanted = np.atleast_1d(np.asarray(count))
+        if wanted.dtype.kind not in "iu" or wanted.shape != ((1,) if together else (len(places.pairs),)):
+            raise DataError(f"count must be a whole number, or one for each of the {len(places.pairs)} pairs of ranks")
+        if wanted.min(initial=0) < 0:
+            raise DataError(f"count must be at least 0, not {wanted.min()}")
+        group = np.zeros(len(places.pairs), np.int32) if together else np.arange(len(places.pairs), dtype=np.int32)
+        return self._backward.strongest_absent(places, group, wanted.astype(np.int64), self._divisor())
 
     def __repr__(self) -> str:
         shape = np.shape(self.value)

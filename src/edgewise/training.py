@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import is_dataclass
+from functools import partial
 from os import PathLike
 from typing import Any
 
@@ -27,9 +28,11 @@ from edgewise.errors import DataError, FormatError
 from edgewise.history import EpochRecord, History, StepRecord
 from edgewise.network import Network
 from edgewise.optimizers import Adam, Optimizer, OptimizerState, check_number
+from edgewise.places import Places
 from edgewise.progress import Display, display
 from edgewise.results import BackwardPass
 from edgewise.schedules import Schedule
+from edgewise.sparse import Change
 from edgewise.steps import Method
 
 Callback = Callable[[StepRecord], Any]
@@ -57,6 +60,8 @@ def fit(
     l1: float = 0.0,
     average: float | None = None,
     dropout: float = 0.0,
+    sparse: Change | None = None,
+    places: Places | None = None,
     sample_weight: ArrayLike | None = None,
     class_weight: losses.ClassWeight | None = None,
     shuffle: bool = True,
@@ -71,6 +76,8 @@ def fit(
     threads: int | None = None,
 ) -> History:
     """Train the weights and biases of `net` in place; the same seed gives the same bits.
+
+    With `sparse` its arcs change, so a network of its own is trained, `history.network`, and `net` stays as it is.
 
     Parameters
     ----------
@@ -96,6 +103,8 @@ def fit(
         the share is (1+t)/(10+t).
     dropout : the probability with which each hidden node is left out of each sample's passes; see `edgewise.dropout`.
         The loss and metric of training are with nodes left out, validation is not.
+    sparse, places : how the arcs change, such as `edgewise.sparse.RigL()`, and where they may go; None is
+        `sparse.Places.of(net)`. What the optimizer remembers follows the arcs.
     sample_weight, class_weight : as in `Network.backprop`.
     seed : decides the order of the samples and which are held out.
     state : what the optimizer remembers from an earlier call, to go on from; left as it is when training ends. An empty
@@ -149,6 +158,8 @@ def fit(
             threads,
         ),
         schedule,
+        sparse,
+        Places.of(net) if sparse is not None and places is None else places,
         int(epochs),
         patience,
         tolerance,
@@ -180,6 +191,8 @@ class _Run:
         held_out: Source | None,
         method: Method,
         schedule: Schedule | None,
+        change: Change | None,
+        places: Places | None,
         epochs: int,
         patience: int | None,
         tolerance: float,
@@ -187,7 +200,12 @@ class _Run:
         callbacks: Sequence[Callback],
         on_epoch: Sequence[Callable[[EpochRecord], Any]],
     ) -> None:
+        if change is not None:
+            assert places is not None
+            places.check(net)
+            net = net.with_own_parameters()
         self.net, self.source, self.held_out, self.method = net, source, held_out, method
+        self.change, self.places = change, places
         self.schedule, self.epochs, self.patience, self.tolerance = schedule, epochs, patience, tolerance
         self.seed, self.callbacks, self.on_epoch = seed, callbacks, on_epoch
         self.history = History(metric_name=metrics.name_of(method.loss), network=net)
@@ -230,7 +248,7 @@ class _Run:
         if saved is not None:
             self._save(saved)
         if self.patience is not None and self.history.best_epoch is not None:
-            _put_all(self.best, self.net)
+            self._become(self.best)
 
     def _works(self) -> Iterator[Work]:
         """What is left of the epoch, a chunk at a time."""
@@ -265,6 +283,8 @@ class _Run:
             self.place = reached
             if earlier is not None and self.steps.steps > before:  # samples of weight 0 alone make no step
                 self._call_back(chunk, done, before, earlier, work.loss[done], weight)
+            if self.change is not None and self.steps.steps > before and self.steps.steps % self.change.every == 0:
+                self._rewire(self.change, chunk, done)
             if interrupted.is_set():
                 raise KeyboardInterrupt
             if saved is not None and self._save_is_due(saved, before):
@@ -276,9 +296,34 @@ class _Run:
         """As many as may be taken before somebody wants to see the state."""
         if self.callbacks:
             return 1
-        if saved is None or saved.steps is None:
-            return 2**31
-        return saved.steps - self.steps.steps % saved.steps
+        every = (None if self.change is None else self.change.every, None if saved is None else saved.steps)
+        return min((each - self.steps.steps % each for each in every if each is not None), default=2**31)
+
+    def _rewire(self, change: Change, chunk: Chunk, done: slice) -> None:
+        """Other arcs, as far as the change has any, and everything that belongs to an arc with it."""
+        assert self.places is not None
+        self._put()
+        count, n = self.steps.steps, self.source.n_samples
+        progress = (self.epoch + ((self.seen + self.place) / n if n else 0)) / self.epochs
+        size = self.method.step_size
+        step = slice(done.start + (done.stop - done.start - 1) // size * size, done.stop)
+        rng = np.random.default_rng((self.method.seed, count))
+        backward = partial(self.method.backward, self.net, chunk, step)
+        rewired = change.change(self.net, self.places, progress, backward, rng)
+        if rewired is None:
+            return
+        arrays = [self.steps.array(k) for k in range(self.steps.n_arrays)]
+        carried = [(rewired.carry(weight), bias) for weight, bias in arrays]
+        carried[0] = rewired.network.weight, arrays[0][1]
+        self.net = self.history.network = rewired.network
+        self.steps = steps.begin(self.net, self.method)
+        self.steps.go_on(count, carried)
+
+    def _become(self, other: Network) -> None:
+        """Have its parameters, and its arcs."""
+        if self.change is not None:
+            self.net = self.history.network = other.with_own_parameters()
+        self.net.weight[:], self.net.bias[:] = other.weight, other.bias
 
     def _call_back(
         self,
@@ -385,7 +430,7 @@ class _Run:
 
     def _put_back(self) -> None:
         """To the end of the last epoch in which all was finite."""
-        _put_all(self.last_finite, self.net)
+        self._become(self.last_finite)
         self.put_back = True
 
     # ---- an optimizer's state, from call to call ----
@@ -413,7 +458,7 @@ class _Run:
 
     def _settings(self) -> dict[str, Any]:
         """What decides the steps, to know the run again."""
-        method, net = self.method, self.net
+        method, net, places = self.method, self.net, self.places
         structure = net.tail, net.head, net.inputs, net.outputs, net.activation_code, net.aggregation_code
         return {
             "loss": [method.loss.name, method.loss.compiled and method.loss.compiled[1]],
@@ -426,6 +471,8 @@ class _Run:
             "l1": method.l1,
             "average": method.average,
             "dropout": method.dropout,
+            "sparse": _shown(self.change),
+            "checksum of the places": None if places is None else checksum(places.rank, places.pairs),
             "seed": self.seed,
             "samples": self.source.n_samples,
             "checksum of the samples": self.source.checksum(),
@@ -443,9 +490,11 @@ class _Run:
         arrays: dict[str, FloatArray] = {}
         for k in range(self.steps.n_arrays):
             arrays[f"{k}.weight"], arrays[f"{k}.bias"] = self.steps.array(k)
-        for name in ("best", "last_finite"):
+        for name in ("net", "best", "last_finite"):
             network: Network = getattr(self, name)
             arrays[f"{name}.weight"], arrays[f"{name}.bias"] = network.weight, network.bias
+            if self.change is not None:
+                arrays[f"{name}.tail"], arrays[f"{name}.head"] = network.tail, network.head
         numbers = {
             "settings": self.settings,
             "steps": self.steps.steps,
@@ -472,11 +521,12 @@ class _Run:
             there = numbers["settings"].get(name)
             if there != here:
                 raise DataError(f"the checkpoint {path} is of another run: {name} is {there} there and {here} here")
-        self.steps.go_on(numbers["steps"], [_pair(arrays, str(k)) for k in range(self.steps.n_arrays)])
         for name in ("best", "last_finite"):
-            network = self.net.with_own_parameters()
-            network.weight[:], network.bias[:] = _pair(arrays, name)
-            setattr(self, name, network)
+            setattr(self, name, self._network(arrays, name))
+        if self.change is not None:
+            self.net = self.history.network = self._network(arrays, "net")
+            self.steps = steps.begin(self.net, self.method)
+        self.steps.go_on(numbers["steps"], [_pair(arrays, str(k)) for k in range(self.steps.n_arrays)])
         self.epoch, self.chunk, self.place = numbers["epoch"], numbers["chunk"], numbers["place"]
         self.lowest, self.fell = numbers["lowest"], numbers["fell"]
         self.tally = metrics.Tally(self.method.loss, numbers["tally"])
@@ -484,6 +534,16 @@ class _Run:
             setattr(self.history, name, value)
         self.resumed = True
         self._put(averaged=True)
+
+    def _network(self, arrays: dict[str, Any], name: str) -> Network:
+        weight, bias = _pair(arrays, name)
+        if self.change is None:
+            network = self.net.with_own_parameters()
+            network.weight[:] = weight
+        else:
+            network = self.net.with_arcs(arrays[f"{name}.tail"], arrays[f"{name}.head"], weight)
+        network.bias[:] = bias
+        return network
 
 
 def _pair(arrays: dict[str, Any], name: str) -> steps.Pair:
@@ -493,10 +553,6 @@ def _pair(arrays: dict[str, Any], name: str) -> steps.Pair:
 def _shown(setting: Any) -> str | None:
     """A setting as text that is the same in another process."""
     return None if setting is None else repr(setting) if is_dataclass(setting) else type(setting).__name__
-
-
-def _put_all(source: Network, net: Network) -> None:
-    net.weight[:], net.bias[:] = source.weight, source.bias
 
 
 @contextmanager

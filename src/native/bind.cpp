@@ -3,6 +3,7 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 
+#include <algorithm>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -31,12 +32,15 @@ using Out = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 template <class T>
 using Out2 = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using IndexIn = In<Index>;
-using IndexOut = nb::ndarray<nb::numpy, Index, nb::ndim<1>>;
+template <class T>
+using Made = nb::ndarray<nb::numpy, T, nb::ndim<1>>;
+using IndexOut = Made<Index>;
 
-IndexOut own(std::unique_ptr<Index[]> data, std::size_t size) {
-    Index* raw = data.get();
-    nb::capsule owner(data.release(), [](void* p) noexcept { delete[] static_cast<Index*>(p); });
-    return IndexOut(raw, {size}, owner);
+template <class T>
+Made<T> own(std::unique_ptr<T[]> data, std::size_t size) {
+    T* raw = data.get();
+    nb::capsule owner(data.release(), [](void* p) noexcept { delete[] static_cast<T*>(p); });
+    return Made<T>(raw, {size}, owner);
 }
 
 Index checked_size(std::size_t size, const char* what) {
@@ -285,6 +289,23 @@ void check_array(const Trainer& trainer, int which, std::size_t n_weights, std::
     check_size(n_biases, trainer.structure().plan.n_nodes, "bias");
 }
 
+// Arrays of tail, head and gradient, group after group.
+template <class T>
+nb::tuple as_arrays(const edgewise::Groups<T>& groups) {
+    std::size_t n = 0;
+    for (const auto& group : groups) n += group.size();
+    std::unique_ptr<Index[]> tail(new Index[n]), head(new Index[n]);
+    std::unique_ptr<T[]> gradient(new T[n]);
+    std::size_t k = 0;
+    for (const auto& group : groups)
+        for (const auto& arc : group) {
+            tail[k] = arc.tail;
+            head[k] = arc.head;
+            gradient[k++] = arc.gradient;
+        }
+    return nb::make_tuple(own(std::move(tail), n), own(std::move(head), n), own(std::move(gradient), n));
+}
+
 template <class T>
 void bind_numbers(nb::module_& module, const char* pass_name, const char* trainer_name) {
     using Pass = BoundPass<T>;
@@ -402,6 +423,45 @@ void bind_numbers(nb::module_& module, const char* pass_name, const char* traine
                  self.own->response_gradient(divisor, out.data());
              },
              nb::arg("divisor"), nb::arg("out").noconvert())
+        .def("strongest_absent",
+             [](Pass& self, IndexIn rank, In<std::uint8_t> may_head, In2<Index> pair, IndexIn group, In<Size> wanted,
+                IndexIn out_start, IndexIn out_row, T divisor) {
+                 check_size(rank.size(), self.nodes, "rank");
+                 check_size(may_head.size(), self.nodes, "may_head");
+                 Index n_ranks = 0;
+                 for (std::size_t k = 0; k < rank.size(); ++k) {
+                     if (rank.data()[k] < -1 || static_cast<std::size_t>(rank.data()[k] + std::int64_t(1)) > self.nodes)
+                         throw std::out_of_range("rank is out of range");
+                     n_ranks = std::max(n_ranks, rank.data()[k] + 1);
+                 }
+                 check_size(pair.shape(1), 2, "a row of pair");
+                 check_size(group.size(), pair.shape(0), "group");
+                 check_range(pair, static_cast<std::size_t>(n_ranks), "pair");
+                 check_range(group, wanted.size(), "group");
+                 check_size(out_start.size(), self.nodes + 1, "out_start");
+                 check_starts(out_start, out_row.size(), "out_start");
+                 check_range(out_row, self.nodes, "out_row");
+                 for (std::size_t p = 0; p < pair.shape(0); ++p)
+                     if (pair.data()[2 * p] >= pair.data()[2 * p + 1]) throw std::invalid_argument("pair must rise");
+                 const Size places = static_cast<Size>(self.nodes) * static_cast<Size>(self.nodes);
+                 std::vector<Size> at_most(wanted.data(), wanted.data() + wanted.size());
+                 for (Size& count : at_most) {
+                     if (count < 0) throw std::invalid_argument("wanted must not be negative");
+                     count = std::min(count, places);
+                 }
+                 const edgewise::Places all{rank.data(), may_head.data(), n_ranks, checked_size(pair.shape(0), "pairs"),
+                                            checked_size(wanted.size(), "groups"), pair.data(), group.data(),
+                                            at_most.data(), out_start.data(), out_row.data()};
+                 edgewise::Groups<T> found;
+                 {
+                     nb::gil_scoped_release release;
+                     found = self.own->strongest_absent(all, divisor);
+                 }
+                 return as_arrays(found);
+             },
+             nb::arg("rank").noconvert(), nb::arg("may_head").noconvert(), nb::arg("pair").noconvert(),
+             nb::arg("group").noconvert(), nb::arg("wanted").noconvert(), nb::arg("out_start").noconvert(),
+             nb::arg("out_row").noconvert(), nb::arg("divisor"))
         .def("edge_derivative", edges(&edgewise::Pass<T>::edge_derivative), nb::arg("out").noconvert())
         .def("weight_gradient_per_sample", edges(&edgewise::Pass<T>::weight_gradient_per_sample),
              nb::arg("out").noconvert());

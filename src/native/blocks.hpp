@@ -1,5 +1,5 @@
 // The passes over blocks: matrix products, samples side by side. One small kernel keeps a rectangle of sums in
-// registers; forward, backward and gradient differ in what they feed it.
+// registers; forward, backward, gradient and the search for absent arcs differ in what they feed it.
 #pragma once
 
 #include "network_view.hpp"
@@ -207,6 +207,43 @@ void block_gradient(const Block& block, const T* y, const T* d, Size y_stride, S
                 }
         }
     }
+}
+
+// ---- arcs that are not there ----
+
+static_assert(RECTANGLE_ROWS * RECTANGLE_COLUMNS * WIDTH<float> <= MOST_SUMS && RECTANGLE_COLUMNS * WIDTH<float> <= 32);
+
+// Whether a lane is set.
+template <class T>
+EDGEWISE_INLINE bool any(MaskOf<Vector<T>> mask) {
+    typedef std::int64_t Words __attribute__((vector_size(VECTOR_BYTES)));
+    const Words words = reinterpret_cast<Words>(mask);
+    std::int64_t all = 0;
+    for (int i = 0; i < VECTOR_BYTES / 8; ++i) all |= words[i];
+    return all != 0;
+}
+
+// sums[r·columns + c] = factor · Σ over samples k of heads[k·RECTANGLE_ROWS + r]·tails[k·columns + c], for `rows` heads and
+// as many tails as a rectangle has columns; the places of those that reach the threshold in absolute value go to `hit`,
+// which says how many these are. NaN reaches nothing.
+template <class T>
+int large_sums(const T* heads, int rows, const T* tails, Index samples, T factor, T threshold, T* sums, Index* hit) {
+    constexpr int W = WIDTH<T>, COLUMNS = RECTANGLE_COLUMNS * W;
+    rectangle_of_rows<T, RECTANGLE_COLUMNS>(
+        Product<T>{heads, 1, RECTANGLE_ROWS, 0, tails, COLUMNS, 0, sums, COLUMNS, samples, 1, false, factor}, rows);
+    const Vector<T> least = splat<Vector<T>>(threshold);
+    int hits = 0;
+    for (Index r = 0; r < rows; ++r)
+        for (int n = 0; n < RECTANGLE_COLUMNS; ++n) {
+            const Vector<T> v = load_unaligned(sums + r * COLUMNS + n * W);
+            const MaskOf<Vector<T>> reached = (v >= least) | (v <= -least);
+            if (!any<T>(reached)) continue;
+            for (int i = 0; i < W; ++i) {
+                hit[hits] = r * COLUMNS + n * W + i;
+                hits += reached[i] != 0;
+            }
+        }
+    return hits;
 }
 
 }  // namespace edgewise::EDGEWISE_ISA

@@ -123,9 +123,11 @@ void share_out_rows(const PlanView& plan, const Parameters<T>& p, const T* y, T*
 template <class T>
 constexpr Kernels<T> TABLE{
     .width = WIDTH<T>,
+    .rectangle_rows = RECTANGLE_ROWS,
     .forward = forward<T>,
     .backward = backward<T>,
     .block_gradient = block_gradient<T>,
+    .large_sums = large_sums<T>,
     .share_out_rows = share_out_rows<T>,
     .loss = loss_rows<T>,
     .sum_groups = sum_groups<T>,

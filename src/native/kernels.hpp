@@ -6,10 +6,12 @@
 namespace edgewise {
 
 constexpr int MOST_LANES = 128;  // of a tile: 8 registers of 16
+constexpr int MOST_SUMS = 384;   // of a rectangle of a product: 12 rows, 2 registers of 16
 
 template <class T>
 struct Kernels {
-    int width;  // numbers in a register; a tile has 1, 2, 4 or 8 registers of lanes
+    int width;           // numbers in a register; a tile has 1, 2, 4 or 8 registers of lanes
+    int rectangle_rows;  // of a product's sums; they are two registers wide
 
     // forward, rows r0 .. r1 - 1 in n_tiles tiles
     void (*forward)(const PlanView&, const Parameters<T>&, T* y, T* out, Size y_stride, Size out_stride, int n_tiles,
@@ -21,6 +23,9 @@ struct Kernels {
     void (*block_gradient)(const Block&, const T* y, const T* d, Size y_stride, Size d_stride,
                            int n_tiles, int vectors, Index t0, Index t1, T* gradient, bool add, T factor,
                            T* scratch);
+    // the sums of a rectangle that reach a threshold; see blocks.hpp
+    int (*large_sums)(const T* heads, int rows, const T* tails, Index samples, T factor, T threshold, T* sums,
+                      Index* hit);
     // each special row's share, from `linear` rows; see special_aggregations.hpp
     void (*share_out_rows)(const PlanView&, const Parameters<T>&, const T* y, T* d, int vectors, T* scratch);
 

@@ -364,6 +364,17 @@ void Pass<T>::response_gradient(T divisor, T* out) {
         out[s.node[row]] = s.plan.is_input[row] ? T(0) : by_row[row] * (1 / divisor);
 }
 
+template <class T>
+Groups<T> Pass<T>::strongest_absent(const Places& places, T divisor) {
+    const std::lock_guard<std::recursive_mutex> lock(asked_);
+    require_values();
+    require_sensitivities();
+    const Rows<T> rows{sweep_.y.data(), sweep_.linear(), sweep_.y_stride, sweep_.d_stride, sweep_.shape.lanes,
+                       sweep_.n_tiles};
+    return edgewise::strongest_absent(sweep_.s, sweep_.kernels, rows, parameters_->factor.data(), places, divisor,
+                                      threads_);
+}
+
 // ---- a number for each sample and edge ----
 
 // Each edge's number is one of its head, S(j⁻,t) or Φ′(s_j) (or the arc's own share of it, where the head does not sum),

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 
+#include "absent.hpp"
 #include "sweep.hpp"
 
 namespace edgewise {
@@ -38,6 +39,8 @@ public:
     void weight_gradient(T divisor, T* out);
     void bias_gradient(T divisor, T* out);
     void response_gradient(T divisor, T* out);
+    // Where arcs are absent and the gradient of their weights, divided likewise, would be largest: see absent.hpp.
+    Groups<T> strongest_absent(const Places& places, T divisor);
     // Into (samples, n_edges): z(i,j), or S(j⁻,t)·∂s(j)/∂w_ij.
     void edge_derivative(T* out);
     void weight_gradient_per_sample(T* out);

@@ -17,6 +17,7 @@ from edgewise import _core, activations, aggregations, losses
 from edgewise.arrays import FloatArray, IntArray
 from edgewise.engine.reference import over_ties
 from edgewise.objective import LossTarget, NodeTargets, Objective
+from edgewise.places import AbsentArcs, Places, may_head
 
 if TYPE_CHECKING:
     from edgewise.batches import Chunk
@@ -229,6 +230,24 @@ class NativePass:
         for t, target in self._each_target():
             target.response_gradient(divisor, out[t])
         return out
+
+    def strongest_absent(
+        self, places: Places, group: IntArray, wanted: NDArray[np.int64], divisor: float
+    ) -> AbsentArcs:
+        network, plan = self._network, self._network.plan
+        places.check(network)
+        return AbsentArcs(
+            *self._pass.strongest_absent(
+                places.rank,
+                may_head(network).view(np.uint8),
+                places.pairs,
+                group,
+                wanted,
+                plan.out_start,
+                plan.position[network.head[plan.out_edge]],
+                divisor,
+            )
+        )
 
     def weight_gradient_per_sample(self) -> FloatArray:
         out = self._by_target(self._network.n_edges)

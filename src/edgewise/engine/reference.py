@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from edgewise import activations, aggregations
 from edgewise.arrays import FloatArray, IntArray
 from edgewise.objective import Objective, Seed
+from edgewise.places import AbsentArcs, Places
 
 if TYPE_CHECKING:
     from edgewise.network import Network
@@ -238,6 +239,26 @@ class ReferencePass:
                     upstream = run.value[network.tail[edges]]
                     gradient[t, edges] = np.einsum("eb,eb->e", linear[network.head[edges]] * slope, upstream)
         return over_ties(network, gradient) / gradient.dtype.type(divisor)
+
+    def strongest_absent(
+        self, places: Places, group: IntArray, wanted: NDArray[np.int64], divisor: float
+    ) -> AbsentArcs:
+        run, network = self._run, self._run.network
+        places.check(network)
+        passed = self._linear[0] * run.response  # S(j⁻,t)·r_j, all heads being sums
+        found: list[list[tuple[float, int, int]]] = [[] for _ in wanted]
+        for g, (a, b) in zip(group.tolist(), places.pairs.tolist(), strict=True):
+            tails, heads = places.tails(a), places.heads(network, b)
+            gradient = passed[heads] @ run.value[tails].T / run.value.dtype.type(divisor)
+            for j, row in zip(heads.tolist(), gradient.tolist(), strict=True):
+                there = set(network.tail[network.head == j].tolist())
+                found[g] += [(slope, j, i) for i, slope in zip(tails.tolist(), row, strict=True) if i not in there]
+        chosen: list[tuple[float, int, int]] = []
+        for arcs, count in zip(found, wanted.tolist(), strict=True):
+            numbers = (arc for arc in arcs if not np.isnan(arc[0]))
+            chosen += sorted(numbers, key=lambda arc: (-abs(arc[0]), arc[1], arc[2]))[:count]
+        slopes, heads_of, tails_of = zip(*chosen, strict=True) if chosen else ((), (), ())
+        return AbsentArcs(np.array(tails_of, np.int32), np.array(heads_of, np.int32), np.array(slopes, run.value.dtype))
 
     def weight_gradient_per_sample(self) -> FloatArray:
         run, network = self._run, self._run.network
