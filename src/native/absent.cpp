@@ -11,6 +11,8 @@ namespace edgewise {
 
 namespace {
 
+constexpr double THREAD_WORK = 1e6;  // multiplications that are worth waking another thread for
+
 // The rows of each rank that a condition lets in: those of rank r are row[start[r]] .. row[start[r + 1] - 1].
 struct Ranks {
     std::vector<Index> start, row;
@@ -160,6 +162,10 @@ Groups<T> strongest_absent(const Structure& s, const Kernels<T>& kernels, const 
     const Ranks tails = by_rank(s, places, [&](Index, Index rank) { return has_tails[rank]; });
     const Ranks heads =
         by_rank(s, places, [&](Index node, Index rank) { return has_heads[rank] && places.may_head[node]; });
+    double work = 0;
+    for (Index p = 0; p < places.n_pairs; ++p)
+        work += static_cast<double>(tails.size(places.pair[2 * p])) * heads.size(places.pair[2 * p + 1]) * samples;
+    n_threads = std::max(1, static_cast<int>(std::min<double>(n_threads, work / THREAD_WORK)));
     Panels<T> values(tails, columns, samples), linear(heads, height, samples);
     values.fill(rows.y, rows.y_stride, rows.lanes, rows.n_tiles, nullptr, n_threads);
     linear.fill(rows.d, rows.d_stride, rows.lanes, rows.n_tiles, factor, n_threads);
