@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import edgewise as ew
-from edgewise import _core
-from edgewise.engine.native import structure_of
+from edgewise import _core, batches
+from edgewise.engine.native import NativeTraining, Work, structure_of
+from oracles import assert_close
 
 
 def indices(values):
@@ -321,6 +322,25 @@ def test_places_that_are_none_are_refused(wrong):
 def test_absurd_numbers_of_targets_are_refused(n_targets):
     with pytest.raises((MemoryError, ValueError)):
         small_pass().for_targets(n_targets)
+
+
+def test_a_trainer_may_begin_with_few_samples():
+    """What it makes room for then is for whole minibatches."""
+    net = ew.mlp([2, 40, 1], activation="tanh")
+    x = np.random.default_rng(0).normal(size=(301, 2))
+    y = np.sin(x[:, :1])
+    chunks = [(x[:1], y[:1]), (x[1:], y[1:])]
+    state = ew.OptimizerState()
+    plain = {"kind": "sgd", "learning_rate": 0.1, "weight_decay": 0.0}
+    trainer = NativeTraining(net.copy(), ew.losses.get("squared_error"), plain, 300, 1, None, 0.0, 0.0, 0.0, 0, 1)
+    for part in chunks:
+        n = len(part[0])
+        chunk = batches.Chunk(*part, None, np.arange(n))
+        assert trainer.run(Work(chunk, None, np.empty((n, 1)), np.empty(n)), 0, 10, 1.0) == n
+    whole = net.copy()
+    for part in chunks:
+        ew.fit(whole, *part, optimizer=ew.SGD(0.1), epochs=1, batch_size=300, state=state)
+    assert_close(trainer.array(0)[0], whole.weight, 1e-12)
 
 
 def test_trainers_over_wrong_arrays_are_refused():

@@ -333,6 +333,42 @@ def test_columns_must_be_those_learnt_from():
         learnt.inputs([column("x", [1.0, 1e300])])
 
 
+def test_a_class_that_was_not_learnt_is_named():
+    table = data.Table("t", (column("x", np.arange(12.0)),), column("t", ["a", "b", "a", "b", "a", "c"] * 2))
+    learnt = Preprocessing.learn(table, np.arange(5), "classification")
+    with pytest.raises(ew.DataError, match=r"column 't', row 6: the class 'c' is not one of those learnt: 'a', 'b'"):
+        learnt.labels(table.target, np.arange(12))
+
+
+# ---- frames ----
+
+
+def test_a_frame_gives_the_table_of_the_same_file(tmp_path):
+    from_file = data.load_table(write(tmp_path / "t.parquet", frame()), "species")
+    from_frame = data.table(frame(), "species")
+    for a, b in zip((*from_file.features, from_file.target), (*from_frame.features, from_frame.target), strict=True):
+        assert (a.name, a.kind, a.values.tolist()) == (b.name, b.kind, b.values.tolist())
+    rows = np.arange(20)
+    learnt = Preprocessing.learn(from_frame, rows, "classification")
+    assert learnt == Preprocessing.learn(from_file, rows, "classification")
+    np.testing.assert_array_equal(learnt.inputs(data.columns(frame().head(3))), learnt.inputs(from_file.features)[:3])
+
+
+def test_a_pandas_frame_keeps_words_numbers_and_what_is_missing():
+    pandas = pytest.importorskip("pandas")
+    given = pandas.DataFrame({"n": [1.0, None], "w": ["a", None], "b": [True, False]})
+    n, w, b = data.columns(given)
+    assert (n.kind, w.kind, b.kind) == ("number", "word", "truth")
+    assert n.missing.tolist() == w.missing.tolist() == [False, True]
+
+
+def test_a_frame_without_the_target_or_without_rows_is_told_of():
+    with pytest.raises(ew.DataError, match="no column 'y'; columns: 'height'"):
+        data.table(frame(), "y")
+    with pytest.raises(ew.DataError, match="the frame is empty"):
+        data.columns(frame().clear())
+
+
 # ---- numbers alone ----
 
 

@@ -107,6 +107,37 @@ def read_columns(path: str | Path) -> tuple[Column, ...]:
     return tuple(_column(path, series) for series in frame.get_columns())
 
 
+def columns(frame: Any) -> tuple[Column, ...]:
+    """All columns of a polars or pandas DataFrame, or of anything polars makes one from; DataError as for a file."""
+    try:
+        import polars as pl
+    except ImportError:
+        raise MissingDependencyError("polars", "cli", "reading frames") from None
+    if isinstance(frame, pl.LazyFrame):
+        frame = frame.collect()
+    if type(frame).__module__.partition(".")[0] == "pandas":  # polars would need pyarrow for its words
+        cells = {str(name): frame[name].astype(object) for name in frame.columns}
+        frame = {name: series.where(series.notna(), None).tolist() for name, series in cells.items()}
+    try:
+        frame = pl.DataFrame(frame)
+    except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
+        raise DataError(f"this is no table: {str(error).splitlines()[0][:200]}") from None
+    if frame.height == 0 or frame.width == 0:
+        raise DataError("the frame is empty: it has no row of data")
+    return tuple(_column("frame", series) for series in frame.get_columns())
+
+
+def table(frame: Any, target: str) -> Table:
+    """The table of a DataFrame, `target` naming the column to predict; see `columns`."""
+    found = columns(frame)
+    names = [column.name for column in found]
+    if target not in names:
+        raise DataError(f"the frame has no column {target!r}; columns: {_listed(names)}")
+    if len(found) < 2:
+        raise DataError(f"the frame has only the column {target!r}: there is nothing to predict it from")
+    return Table("frame", tuple(c for c in found if c.name != target), found[names.index(target)])
+
+
 def read_numbers(path: str | Path, names: Sequence[str] | None = None) -> FloatArray:
     """(B, C) the numbers of a file, for example the inputs of a network, B samples.
 
@@ -403,7 +434,14 @@ class Preprocessing:
             )
             return numbers
         place = {label: k for k, label in enumerate(self.target.classes)}
-        return np.array([place[label] for label in class_labels(target)[rows]], dtype=np.int64)
+        labels = class_labels(target)[rows]
+        for row, label in zip(rows, labels, strict=True):
+            if label not in place:
+                raise DataError(
+                    f"column {target.name!r}, row {row + 1}: the class {label!r} is not one of those learnt: "
+                    f"{_listed(self.target.classes)}"
+                )
+        return np.array([place[label] for label in labels], dtype=np.int64)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; `from_dict` is its inverse."""

@@ -183,7 +183,7 @@ template <class T>
 void Sweep<T>::expect_seeds(Index count, const Index* rows) {
     n_seeds = count;
     seed_row = rows;
-    seed = Buffer<T>(times(times(n_tiles, count), shape.lanes));
+    seed = Buffer<T>(times(times(shape.n_tiles, count), shape.lanes));
     every_seed_.resize(count);
     std::iota(every_seed_.begin(), every_seed_.end(), 0);
 }
@@ -191,7 +191,7 @@ void Sweep<T>::expect_seeds(Index count, const Index* rows) {
 template <class T>
 void Sweep<T>::expect_loss() {
     expect_seeds(s.n_outputs, s.output_seed);
-    loss = Buffer<T>(times(n_tiles, shape.lanes));
+    loss = Buffer<T>(times(shape.n_tiles, shape.lanes));
 }
 
 template <class T>
@@ -215,12 +215,12 @@ void Sweep<T>::loss_of_tile(Size tile, Loss code, T parameter, const Size* sampl
 
 template <class T>
 void Sweep<T>::expect_gates() {
-    if (!d) d = Buffer<T>(times(n_tiles, d_stride));
+    if (!d) d = Buffer<T>(times(shape.n_tiles, d_stride));  // for the most it may ever hold
 }
 
 template <class T>
 void Sweep<T>::part_values() {
-    Buffer<T> values(times(n_tiles, y_stride));
+    Buffer<T> values(times(shape.n_tiles, y_stride));
     for (Size tile = 0; tile < n_tiles; ++tile)
         for (Index k = 0; k < s.n_inputs; ++k)
             std::copy_n(y.data() + tile * y_stride + s.input_row[k] * shape.lanes, shape.lanes,
