@@ -3,6 +3,8 @@
 import csv
 import json
 import os
+import signal
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from tensorboardX.proto import event_pb2
 from typer.testing import CliRunner
 
 import edgewise as ew
@@ -151,11 +154,13 @@ def test_train_writes_everything_and_says_where(here):
     assert printed.startswith("held-out accuracy ")
     folder = here / "edgewise-run" / "iris"
     assert sorted(path.name for path in folder.iterdir()) == [
+        "checkpoint.safetensors",
         "history.csv",
         "learning-curves.png",
         "metrics.json",
         "network.json",
         "preprocessing.json",
+        "settings.json",
     ]
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["held_out"]["accuracy"] == pytest.approx(float(printed.split()[-1]), abs=5e-5)
@@ -273,12 +278,120 @@ def test_missing_values_are_an_error_or_imputed(here):
 def test_a_divergent_training_is_told_of(here):
     words = ["train", "diabetes", "--optimizer", "sgd", "--learning-rate", "1e6", "--epochs", 3, "--activation", "cube"]
     assert "learning" in fail(*words)
-    assert list(here.iterdir()) == []
+    folder = here / "edgewise-run" / "diabetes"  # what there was before stays, to look into
+    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint.safetensors", "settings.json"]
 
 
 def test_an_output_that_cannot_be_written_is_told_of(here):
     Path("file").write_text("in the way")
     assert "cannot make the folder file" in fail("train", "iris", "--epochs", 1, "--out", "file")
+
+
+def history_of(folder):
+    with Path(folder, "history.csv").open() as file:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+
+
+def same_run(one, other):
+    for name in ("network.json", "preprocessing.json", "metrics.json"):
+        assert Path(one, name).read_bytes() == Path(other, name).read_bytes()
+    assert history_of(one) == history_of(other)
+
+
+RUN = ("train", "digits", "--hidden", "40,30", "--epochs", 25, "--patience", 30)
+
+
+@pytest.mark.parametrize("signal_sent", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_that_is_stopped_goes_on(here, signal_sent):
+    words = [*RUN, "--density", 0.2, "--sparse", "rigl", "--average", 0.95]
+    succeed(*words, "--out", "whole", "--quiet")
+    command = [sys.executable, "-m", "edgewise", *map(str, words), "--out", "cut", "--checkpoint-every", "40"]
+    child = subprocess.Popen([*command, "--json-lines"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for _ in range(8):
+        assert json.loads(child.stdout.readline())["loss"] > 0
+    child.send_signal(signal_sent)
+    _, said = child.communicate(timeout=60)
+    if signal_sent == signal.SIGINT:
+        assert child.returncode == 130
+        assert said.strip() == "edgewise: stopped; to go on: edgewise train --resume cut"
+    assert not Path("cut/network.json").exists()
+    printed = succeed("train", "--resume", "cut")
+    assert "kept epoch" in printed
+    same_run("whole", "cut")
+
+
+def test_more_epochs_are_added(here):
+    words = ["train", "iris", "--patience", 50, "--quiet"]
+    succeed(*words, "--epochs", 12, "--out", "whole")
+    succeed(*words, "--epochs", 5, "--out", "parts")
+    succeed("train", "--resume", "parts", "--epochs", 12, "--quiet")
+    same_run("whole", "parts")
+
+
+def test_what_is_no_run_to_go_on_with(here):
+    assert "nowhere is no run to go on with: cannot read nowhere/settings.json" in fail("train", "--resume", "nowhere")
+    succeed("train", "iris", "--epochs", 1, "--out", "run", "--quiet")
+    message = "--resume goes on with the run's own settings; of these --epochs alone may be given, not "
+    assert message + "source" in fail("train", "wine", "--resume", "run")
+    assert message + "batch_size" in fail("train", "--resume", "run", "--batch-size", 7)
+    settings = Path("run/settings.json")
+    content = settings.read_text()
+    for damaged in (content[:-20], "[]", content.replace('"epochs"', '"epoch"'), content.replace('"iris"', "7")):
+        settings.write_text(damaged)
+        assert "settings.json is damaged" in fail("train", "--resume", "run")
+    settings.write_text(content.replace('"seed": 0', '"seed": 1'))
+    assert "is of another run: seed is 0 there and 1 here" in fail("train", "--resume", "run")
+
+
+def test_a_line_of_json_after_every_epoch(here):
+    lines = [json.loads(line) for line in succeed("train", "iris", "--epochs", 3, "--json-lines").splitlines()]
+    assert [line["epoch"] for line in lines[:-1]] == [0, 1, 2]
+    assert all(0 <= line["open_gates"] <= 1 and line["samples_per_second"] > 0 for line in lines[:-1])
+    assert lines[-1]["held_out"]["accuracy"] > 0.3
+
+
+def test_scalars_for_tensorboard(here):
+    succeed("train", "iris", "--epochs", 4, "--tensorboard", "events", "--out", "run", "--quiet")
+    (file,) = Path("events").iterdir()
+    content = file.read_bytes()
+    found, at = {}, 0
+    while at < len(content):  # TFRecord: length, its checksum, an event, its checksum
+        (length,) = struct.unpack_from("<Q", content, at)
+        event = event_pb2.Event.FromString(content[at + 12 : at + 12 + length])
+        at += length + 16
+        for value in event.summary.value:
+            found.setdefault(value.tag, []).append((event.step, value.simple_value))
+    assert [step for step, _ in found["loss"]] == [0, 1, 2, 3]
+    assert [value for _, value in found["loss"]] == pytest.approx([float(row["loss"]) for row in history_of("run")])
+    assert {"metric", "validation_loss", "open_gates", "samples_per_second"} <= set(found)
+
+
+@pytest.mark.parametrize("way", ["none", "rigl", "set", "gradual"])
+def test_train_a_share_of_the_arcs(here, way):
+    metrics = as_json("train", "digits", "--density", 0.1, "--sparse", way, "--epochs", 20, "--learning-rate", 0.01)
+    assert metrics["network"]["edges"] == pytest.approx(0.1 * (64 * 64 + 64 * 32 + 32 * 10), abs=1)
+    assert metrics["held_out"]["accuracy"] > 0.85
+
+
+def test_train_holds_back_in_many_ways(here):
+    metrics = as_json("train", "wine", "--accumulate", 2, "--clip-norm", 1, "--l1", 1e-4, "--dropout", 0.2,
+                      "--label-smoothing", 0.1, "--average", 0.9, "--batch-size", 8)  # fmt: skip
+    assert metrics["held_out"]["accuracy"] > 0.9
+    assert metrics["settings"]["dropout"] == 0.2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--sparse", "magic"], "there is no way 'magic' of changing arcs; use none, rigl, set, gradual"),
+        (["--sparse", "rigl"], "--sparse rigl needs a --density below 1"),
+        (["--density", 0], "density must be a number above 0"),
+        (["--dropout", 1], "dropout must be"),
+        (["--label-smoothing", 0.1, "--loss", "hinge"], "--label-smoothing is for cross_entropy; the loss is hinge"),
+    ],
+)
+def test_ways_that_make_no_sense(here, words, message):
+    assert message in fail("train", "iris", *words)
 
 
 # ---- backprop ----

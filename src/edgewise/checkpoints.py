@@ -51,7 +51,18 @@ def write(path: str | PathLike[str], arrays: dict[str, Any], numbers: dict[str, 
     with atomic.replacing(path) as temporary:
         temporary.write_bytes(content)
         if Path(path).exists():
-            os.replace(path, previous(path))
+            _keep(Path(path))
+
+
+def _keep(path: Path) -> None:
+    """Make the last state the one before, leaving it where it is too for as long as there is no other."""
+    twin = previous(path).with_name(f".{previous(path).name}.part")
+    try:
+        twin.unlink(missing_ok=True)
+        os.link(path, twin)
+        os.replace(twin, previous(path))
+    except OSError:  # a file system without links
+        os.replace(path, previous(path))
 
 
 def read(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:

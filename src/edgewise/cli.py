@@ -7,11 +7,13 @@ Results go to stdout, with --json as one JSON document and nothing else. An erro
 import json
 import math
 import sys
+import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import numpy as np
 import typer
@@ -20,9 +22,11 @@ from typer.core import TyperGroup
 from edgewise import data, formats, losses, paths
 from edgewise.arrays import FloatArray
 from edgewise.errors import DataError, EdgewiseError, FormatError
+from edgewise.history import EpochRecord
 from edgewise.network import Network
 from edgewise.results import BackwardPass
 from edgewise.view import machine, text
+from edgewise.view.tensorboard import Scalars
 from edgewise.view.text import Cell, TextTable
 
 ROWS_SHOWN, SAMPLES_SHOWN, PAIRS_SHOWN = 40, 3, 100
@@ -37,11 +41,12 @@ class _Commands(TyperGroup):
             if hasattr(stream, "reconfigure"):  # a terminal without Greek letters still gets its numbers
                 stream.reconfigure(errors="backslashreplace")
         settings["standalone_mode"] = False
+        warnings.showwarning = _warn
         try:
             code = super().main(*args, **settings)
         except EdgewiseError as error:
             message = str(error)
-        except typer.Abort:
+        except (typer.Abort, KeyboardInterrupt):
             print("edgewise: stopped", file=sys.stderr)
             sys.exit(130)
         except Exception as error:
@@ -52,6 +57,17 @@ class _Commands(TyperGroup):
             sys.exit(code if isinstance(code, int) else 0)
         print(f"edgewise: error: {text.printable(' '.join(message.split()))}", file=sys.stderr)
         sys.exit(2)
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    print(f"edgewise: warning: {text.printable(' '.join(str(message).split()))}", file=sys.stderr)
 
 
 app = typer.Typer(
@@ -89,9 +105,10 @@ def _edgewise(
 
 @app.command(epilog="Example: `edgewise train flowers.csv --target species --hidden 16,8 --activation tanh`")
 def train(
+    context: typer.Context,
     source: Annotated[
-        str, typer.Argument(metavar="DATA", help=f"{', '.join(data.BUNDLED)}, or a CSV or Parquet file.")
-    ],
+        str | None, typer.Argument(metavar="DATA", help=f"{', '.join(data.BUNDLED)}, or a CSV or Parquet file.")
+    ] = None,
     target: Annotated[str | None, typer.Option(help="Column to predict; needed for a file.")] = None,
     task: Annotated[
         str | None, typer.Option(help="classification or regression; decided from the target if left out.")
@@ -114,6 +131,20 @@ def train(
     weight_decay: Annotated[
         float | None, typer.Option(help="Pull of the weights to 0; 0.3 for adamw, 0 for the others, if left out.")
     ] = None,
+    density: Annotated[
+        float, typer.Option(help="Share of the arcs between layers that there are, or with gradual are left.")
+    ] = 1.0,
+    sparse: Annotated[
+        str, typer.Option(help="How the arcs change while training: none, rigl, set, or gradual (pruning).")
+    ] = "none",
+    accumulate: Annotated[int, typer.Option(min=1, help="Minibatches that make one step.")] = 1,
+    clip_norm: Annotated[float | None, typer.Option(help="Longest gradient; a longer one is cut to this.")] = None,
+    l1: Annotated[float, typer.Option("--l1", help="Pull of each weight to 0, of the same strength for all.")] = 0.0,
+    dropout: Annotated[float, typer.Option(help="Probability with which a hidden node is left out of a sample.")] = 0.0,
+    label_smoothing: Annotated[float, typer.Option(help="Share of each label that is spread over all classes.")] = 0.0,
+    average: Annotated[
+        float | None, typer.Option(help="Keep a moving average of the parameters, such as 0.999, and use it.")
+    ] = None,
     patience: Annotated[int, typer.Option(min=1, help="Epochs without progress in validation before stopping.")] = 15,
     seed: Annotated[int, typer.Option(min=0, help="Decides the split, the first weights and the order.")] = 0,
     out: Annotated[
@@ -124,41 +155,88 @@ def train(
         bool, typer.Option("--impute", help="Fill missing values in with the mean or the most frequent word.")
     ] = False,
     test_share: Annotated[float, typer.Option(help="Share of the rows held out for the final test.")] = 0.2,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Go on with the run in this folder; its settings are used.")
+    ] = None,
+    checkpoint_every: Annotated[
+        int | None, typer.Option(min=1, help="Steps between two saved states; every five minutes if left out.")
+    ] = None,
+    tensorboard: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write scalars for TensorBoard into this folder.")
+    ] = None,
+    json_lines: Annotated[
+        bool, typer.Option("--json-lines", help="Print a line of JSON after every epoch, and the report as the last.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the held-out score only, and no progress.")] = False,
     as_json: Json = False,
 ) -> None:
     """Train a network on a table and report how it does on rows it has not seen.
 
     Numeric columns are standardised, columns of words become one input per word, as learnt from the training part
-    alone. Writes network.json, preprocessing.json, history.csv, metrics.json and learning-curves.png.
+    alone. Writes network.json, preprocessing.json, history.csv, metrics.json and learning-curves.png, and while it
+    trains settings.json and checkpoint.safetensors: if it is stopped, by whatever, `edgewise train --resume RUN` goes
+    on and ends with the same bits.
     """
     from edgewise import training_report
 
-    folder = Path(OUT_FOLDER, Path(source).stem) if out is None else out
-    settings = training_report.Settings(
-        data=source,
-        target=target,
-        task=_task(task),
-        hidden=None if hidden is None else _widths(hidden),
-        network=None if network is None else str(network),
-        activation=activation,
-        loss=loss,
-        epochs=epochs,
-        batch_size=batch_size,
-        optimizer=optimizer,
-        learning_rate=learning_rate,
-        schedule=schedule,
-        weight_decay=weight_decay,
-        patience=patience,
-        seed=seed,
-        dtype=dtype,
-        impute=impute,
-        test_share=test_share,
-    )
-    report = training_report.train(settings, progress=not (quiet or as_json))
+    if resume is not None:
+        _check_resumed(context)
+        folder, settings = resume, training_report.read_settings(resume)
+        if _given(context, "epochs"):
+            settings = replace(settings, epochs=epochs)
+    elif source is None:
+        raise DataError("Missing argument 'DATA': what to train on, or --resume RUN; see --help")
+    else:
+        folder = Path(OUT_FOLDER, Path(source).stem) if out is None else out
+        settings = training_report.Settings(
+            data=source,
+            target=target,
+            task=_task(task),
+            hidden=None if hidden is None else _widths(hidden),
+            network=None if network is None else str(network),
+            activation=activation,
+            loss=loss,
+            epochs=epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            schedule=schedule,
+            weight_decay=weight_decay,
+            patience=patience,
+            seed=seed,
+            dtype=dtype,
+            impute=impute,
+            accumulate=accumulate,
+            clip_norm=clip_norm,
+            l1=l1,
+            dropout=dropout,
+            label_smoothing=label_smoothing,
+            average=average,
+            density=density,
+            sparse=sparse,
+            test_share=test_share,
+        )
+    on_epoch: list[Callable[[EpochRecord], Any]] = []
+    if json_lines:
+        on_epoch.append(lambda record: print(machine.as_json(record.to_dict(), indent=None), flush=True))
+    if tensorboard is not None:
+        on_epoch.append(Scalars(tensorboard))
+    try:
+        report = training_report.train(
+            settings,
+            folder=folder,
+            checkpoint_every=checkpoint_every,
+            resume=resume is not None and training_report.has_begun(folder),
+            on_epoch=on_epoch,
+            progress=not (quiet or as_json or json_lines),
+        )
+    except KeyboardInterrupt:
+        print(f"edgewise: stopped; to go on: edgewise train --resume {text.printable(str(folder))}", file=sys.stderr)
+        raise typer.Exit(130) from None
     written = training_report.write(report, folder)
-    if as_json:
-        print(machine.as_json(report.metrics | {"files": {what: str(path) for what, path in written.items()}}))
+    if as_json or json_lines:
+        found = report.metrics | {"files": {what: str(path) for what, path in written.items()}}
+        print(machine.as_json(found, indent=None if json_lines else 2))
         return
     console = text.console(sys.stdout)
     name = report.score_name
@@ -194,6 +272,22 @@ def train(
         ),
     )
     console.print(f"wrote {', '.join(path.name for path in written.values())} to {text.printable(str(folder))}")
+
+
+WITH_RESUME = ("resume", "epochs", "checkpoint_every", "tensorboard", "json_lines", "quiet", "as_json")
+
+
+def _given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _check_resumed(context: typer.Context) -> None:
+    for name in context.params:
+        if name not in WITH_RESUME and _given(context, name):
+            raise DataError(
+                f"--resume goes on with the run's own settings; of these --epochs alone may be given, not {name}"
+            )
 
 
 def _task(word: str | None) -> data.Task | None:

@@ -54,6 +54,11 @@ class EpochRecord:
         """Share of the neurons' gates that are open, over those samples; see `edgewise.gates`."""
         return gates.open_share(self.network, self.inputs)
 
+    def to_dict(self) -> dict[str, Any]:
+        """The epoch's numbers by name."""
+        last = {name: column[-1] for name, column in self.history.to_dict().items()}
+        return last | {"open_gates": self.open_gates, "samples_per_second": self.samples_per_second}
+
 
 @dataclass(slots=True)
 class History:

@@ -1,9 +1,11 @@
 """One training run on a table, from data to a report: what was learnt, beside the baseline, and how the gates stand.
 
-`train` computes and writes nothing; `write` puts the results into a folder.
+`train` computes; on the way it writes nothing but what it needs to go on from. `write` puts the results into a folder.
 """
 
-from dataclasses import asdict, dataclass
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise import data, formats, gates, losses, optimizers, schedules
+from edgewise import checkpoints, data, formats, gates, losses, optimizers, schedules, sparse
 from edgewise.arrays import FloatArray
 from edgewise.build import mlp
+from edgewise.checkpoints import Checkpoint
 from edgewise.data import Task
 from edgewise.errors import DataError, FormatError
 from edgewise.formats import atomic
-from edgewise.history import History
+from edgewise.history import EpochRecord, History
 from edgewise.losses import Loss
 from edgewise.network import Network
 from edgewise.training import fit
@@ -52,6 +55,14 @@ class Settings:
     learning_rate: float = 2e-3
     schedule: str = "constant"
     weight_decay: float | None = None
+    density: float = 1.0
+    sparse: str = "none"
+    accumulate: int = 1
+    clip_norm: float | None = None
+    l1: float = 0.0
+    dropout: float = 0.0
+    label_smoothing: float = 0.0
+    average: float | None = None
     patience: int = 15
     seed: int = 0
     dtype: str = "float32"
@@ -59,6 +70,14 @@ class Settings:
     test_share: float = 0.2
 
 
+SETTINGS, CHECKPOINT = "settings.json", "checkpoint.safetensors"
+CHANGES: dict[str, Callable[[float], sparse.Change | None]] = {
+    "none": lambda density: None,
+    "rigl": lambda density: sparse.RigL(),
+    "set": lambda density: sparse.SET(),
+    "gradual": lambda density: sparse.GradualPruning(density),
+}
+"""What the command line knows by name, for a density."""
 DEFAULT_HIDDEN = (64, 32)
 DEFAULT_ACTIVATION = "relu"
 DEFAULT_WEIGHT_DECAY = 0.3
@@ -129,24 +148,54 @@ class _Task:
         return x, data.encode_target(self.loss, self.n_classes, y, network.n_outputs)
 
 
-def train(settings: Settings, *, progress: bool = False) -> Report:
-    """Read, split, preprocess, fit, measure. DataError, FormatError or GraphError say what does not fit."""
+def train(
+    settings: Settings,
+    *,
+    folder: Path | None = None,
+    checkpoint_every: int | None = None,
+    resume: bool = False,
+    on_epoch: Sequence[Callable[[EpochRecord], Any]] = (),
+    progress: bool = False,
+) -> Report:
+    """Read, split, preprocess, fit, measure. DataError, FormatError or GraphError say what does not fit.
+
+    folder : where settings.json and a checkpoint are kept while training, made if need be; None keeps neither.
+    checkpoint_every : steps between two states saved; None is every five minutes.
+    resume : go on from the checkpoint in the folder.
+    """
     optimizer = _optimizer(settings)
+    schedule, change = _schedule(settings), _change(settings)
     task = _prepare(settings)
     network = _network(settings, task)
+    checkpoint = None
+    if folder is not None:
+        _make(folder)
+        checkpoint = Checkpoint(folder / CHECKPOINT, steps=checkpoint_every)
+        atomic.write_text(folder / SETTINGS, machine.as_json(asdict(settings)) + "\n")
     history = fit(
         network,
         *task.part(task.training, network),
         loss=task.loss,
         optimizer=optimizer,
-        schedule=_schedule(settings),
+        schedule=schedule,
         epochs=settings.epochs,
         batch_size=settings.batch_size,
         validation=task.part(task.validation, network),
         patience=settings.patience,
+        accumulate=settings.accumulate,
+        clip_norm=settings.clip_norm,
+        l1=settings.l1,
+        dropout=settings.dropout,
+        average=settings.average,
+        sparse=change,
         seed=settings.seed,
+        checkpoint=checkpoint,
+        resume=checkpoint.path if checkpoint is not None and resume else None,
+        on_epoch=on_epoch,
         progress=progress,
     )
+    assert history.network is not None
+    network = history.network
     x, y = task.part(task.held_out, network)
     output = network.forward(x).output
     held_out_loss = network.backprop(x, y=y, loss=task.loss).loss
@@ -190,6 +239,16 @@ def _optimizer(settings: Settings) -> optimizers.SGD | optimizers.Adam | optimiz
     return OPTIMIZERS[settings.optimizer](learning_rate=settings.learning_rate, weight_decay=decay)
 
 
+def _change(settings: Settings) -> sparse.Change | None:
+    if settings.sparse not in CHANGES:
+        raise DataError(f"there is no way {settings.sparse!r} of changing arcs; use {', '.join(CHANGES)}")
+    if settings.sparse == "none":
+        return None
+    if settings.density >= 1:
+        raise DataError(f"--sparse {settings.sparse} needs a --density below 1: the share of the arcs that there are")
+    return CHANGES[settings.sparse](settings.density)
+
+
 def _schedule(settings: Settings) -> schedules.Schedule | None:
     if settings.schedule not in schedules.NAMED:
         raise DataError(f"there is no schedule {settings.schedule!r}; use {', '.join(schedules.NAMED)}")
@@ -203,6 +262,10 @@ def _prepare(settings: Settings) -> _Task:
     table = data.load_table(settings.data, settings.target)
     task = data.decide_task(table.target, settings.task)
     loss = given_loss or losses.get("cross_entropy" if task == "classification" else "squared_error")
+    if settings.label_smoothing:
+        if loss.name != "cross_entropy":
+            raise DataError(f"--label-smoothing is for cross_entropy; the loss is {loss.name}")
+        loss = losses.cross_entropy(settings.label_smoothing)
     if task == "regression" and loss.kind == "classification":
         raise DataError(
             f"the loss {loss.name} is for classes, but the target {table.target.name!r} is taken for numbers; "
@@ -227,11 +290,16 @@ def _network(settings: Settings, task: _Task) -> Network:
         return mlp(
             [n_inputs, *hidden, allowed[0]],
             activation=settings.activation or DEFAULT_ACTIVATION,
+            density=1.0 if settings.sparse == "gradual" else settings.density,
             seed=settings.seed,
             dtype=settings.dtype,
         )
     if settings.hidden is not None or settings.activation is not None:
         raise DataError("a network from --network has its own nodes: give no --hidden and no --activation with it")
+    if settings.density < 1 and settings.sparse != "gradual":
+        raise DataError(
+            "a network from --network has its own arcs: give no --density with it, but for --sparse gradual"
+        )
     network = formats.load(settings.network).astype(settings.dtype)
     if network.n_inputs != n_inputs:
         raise DataError(
@@ -311,15 +379,41 @@ def _rms(values: FloatArray) -> float:
 # ---- writing ----
 
 
-def write(report: Report, folder: Path) -> dict[str, Path]:
-    """Write everything into `folder`, made if need be, each file whole or not at all; what was written, by subject.
+def read_settings(folder: Path) -> Settings:
+    """Of the run whose folder this is; FormatError if it is none."""
+    path = folder / SETTINGS
+    try:
+        content = json.loads(path.read_bytes())
+        known = {f.name for f in fields(Settings)}
+        if not isinstance(content, dict) or set(content) != known or not isinstance(content["data"], str):
+            raise ValueError("its entries are not those of a run")
+        hidden = content["hidden"]
+        return Settings(**content | {"hidden": None if hidden is None else tuple(hidden)})
+    except OSError as error:
+        raise FormatError(f"{folder} is no run to go on with: cannot read {path}: {error.strerror or error}") from None
+    except (ValueError, TypeError, RecursionError) as error:
+        raise FormatError(f"{folder} is no run to go on with: {path} is damaged: {error}") from None
 
-    FormatError if it cannot be written.
-    """
+
+def has_begun(folder: Path) -> bool:
+    """Whether there is a checkpoint to go on from."""
+    path = folder / CHECKPOINT
+    return path.exists() or checkpoints.previous(path).exists()
+
+
+def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         raise FormatError(f"cannot make the folder {folder}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def write(report: Report, folder: Path) -> dict[str, Path]:
+    """Write everything into `folder`, made if need be, each file whole or not at all; what was written, by subject.
+
+    FormatError if it cannot be written. Of the run's checkpoints the last stays, from which more epochs can be added.
+    """
+    _make(folder)
     paths = {
         "network": folder / "network.json",
         "preprocessing": folder / "preprocessing.json",
@@ -343,4 +437,5 @@ def write(report: Report, folder: Path) -> dict[str, Path]:
     history.write_csv(paths["history"])
     atomic.write_text(paths["metrics"], machine.as_json(report.metrics) + "\n")
     atomic.write_bytes(paths["curves"], picture)
+    checkpoints.previous(folder / CHECKPOINT).unlink(missing_ok=True)
     return paths
