@@ -264,6 +264,16 @@ def sides() -> Iterator[tuple[str, float, Run, tuple[int, ...]]]:
         yield "SparseProp, fixed mask", density, theirs(sparseprop(density), density), seeds
 
 
+def cost_of_a_change(make: Callable[..., Any], density: float, images: Images) -> tuple[float, float]:
+    """Seconds of one change of arcs, all that belongs to it included, and steps that take as long."""
+    often, n_steps = 5, math.ceil(len(images.x) / BATCH)
+    changing = np.diff(edgewise(lambda: make(every=often, drop=DROP, end=1.0), density, images, 0, 7, False).seconds)
+    still = np.diff(edgewise(lambda: None, density, images, 0, 7, False).seconds)
+    step = statistics.median(still) / n_steps
+    change = (statistics.median(changing) / n_steps - step) * often
+    return change, change / step
+
+
 def measure(images: Images, out: Any) -> list[Result]:
     results = []
     n_steps = math.ceil(len(images.x) / BATCH)
@@ -281,7 +291,7 @@ def measure(images: Images, out: Any) -> list[Result]:
     return results
 
 
-def markdown(results: list[Result], this: machine.Machine) -> str:
+def markdown(results: list[Result], changes: dict[str, tuple[float, float]], this: machine.Machine) -> str:
     dense_accuracy = results[0].accuracy
     masked = {r.density: r.step for r in results if r.name.startswith("PyTorch, RigL")}
     lines = [
@@ -313,6 +323,9 @@ def markdown(results: list[Result], this: machine.Machine) -> str:
         else:
             cells += ["", "", report.seconds(r.step), beside, "", ""]
         lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", "One change of arcs, with the new plan and all that the optimizer remembers:", ""]
+    lines += ["| | takes | as long as |", "|---|---|---|"]
+    lines += [f"| {name} | {report.seconds(cost)} | {n_steps:.0f} steps |" for name, (cost, n_steps) in changes.items()]
     return "\n".join(lines)
 
 
@@ -362,11 +375,18 @@ def main() -> int:
     parser.add_argument("--write", metavar="FILE", type=Path, help="put table and picture into this guide")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write all numbers")
     options = parser.parse_args()
-    results = measure(read(options.mnist), sys.stdout)
-    table = markdown(results, machine.measure(quick=True))
+    images = read(options.mnist)
+    changes = {
+        f"{way.__name__}, {density:.0%} of the arcs": cost_of_a_change(way, density, images)
+        for density in DENSITIES
+        for way in (ew.sparse.RigL, ew.sparse.SET)
+    }
+    results = measure(images, sys.stdout)
+    table = markdown(results, changes, machine.measure(quick=True))
     print("\n" + table)
     if options.json is not None:
-        options.json.write_text(json.dumps([asdict(r) for r in results], indent=1), encoding="utf-8")
+        numbers = {"changes": changes, "results": [asdict(r) for r in results]}
+        options.json.write_text(json.dumps(numbers, indent=1), encoding="utf-8")
     if options.write is not None:
         text = options.write.read_text(encoding="utf-8")
         before, after = text.split(BEGIN)[0], text.split(FINISH)[1]

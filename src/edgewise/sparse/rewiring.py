@@ -30,9 +30,7 @@ class Rewired:
             raise DataError(f"the array has shape {given.shape}; it needs a number for each edge there was")
         if not len(given):
             return np.zeros(len(self.origin), given.dtype)
-        carried: NDArray[Any] = given[self.origin]
-        carried[self.origin < 0] = 0
-        return carried
+        return np.where(self.origin >= 0, given.take(self.origin, mode="wrap"), given.dtype.type(0))
 
 
 def rewire(
