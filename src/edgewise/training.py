@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import is_dataclass
-from functools import partial
+from functools import cached_property, partial
 from os import PathLike
 from typing import Any
 
@@ -221,7 +221,7 @@ class _Run:
         self.last_factor = 1.0
         self.stop = self.put_back = self.resumed = False
         self.began, self.saved_at = time.perf_counter(), time.monotonic()
-        self.settings = self._settings()
+        self.given = net
 
     # ---- the loop ----
 
@@ -456,9 +456,10 @@ class _Run:
 
     # ---- checkpoints ----
 
-    def _settings(self) -> dict[str, Any]:
+    @cached_property
+    def settings(self) -> dict[str, Any]:
         """What decides the steps, to know the run again."""
-        method, net, places = self.method, self.net, self.places
+        method, net, places = self.method, self.given, self.places
         structure = net.tail, net.head, net.inputs, net.outputs, net.activation_code, net.aggregation_code
         return {
             "loss": [method.loss.name, method.loss.compiled and method.loss.compiled[1]],
