@@ -131,18 +131,30 @@ void forward_block(const PlanView& plan, const Parameters<T>& p, const Block& bl
 
 // ---- backward ----
 
-// Columns r0 .. r1 - 1 of what a block passes, side by side, head after head. Up to a register is written past the end.
+// So many panels are packed together: then lines of weights, which lie far apart, are used whole.
+constexpr Index PANELS = 4;
+
+// Columns r0 .. r1 - 1 of what a block passes, by RECTANGLE_ROWS from the last on: each such panel side by side, head
+// after head. Up to a register is written past the end of each, and `size` is from one to the next.
 template <class T>
-void pack_columns(const Parameters<T>& p, const Block& block, Index r0, Index r1, T* panel) {
+void pack_columns(const Parameters<T>& p, const Block& block, Index r0, Index r1, T* panels, Size size) {
     constexpr int W = WIDTH<T>;
-    const T* from = p.block_passed + block.slot + (r0 - block.tail);
-    const Index rows = r1 - r0;
-    for (Index h = 0; h < block.n_heads; ++h, from += block.n_tails, panel += rows)
-        for (Index r = 0; r < rows; r += W)
-            if (h + 1 < block.n_heads)  // then a register's length is there to read
-                store_unaligned(panel + r, load_unaligned(from + r));
-            else
-                for (Index i = r; i < rows; ++i) panel[i] = from[i];
+    constexpr Index AHEAD_OF_HEADS = 8;
+    const T* from = p.block_passed + block.slot - block.tail;
+    for (Index h = 0; h < block.n_heads; ++h, from += block.n_tails) {
+        for (Index r = r0; r < r1; r += 64 / static_cast<Index>(sizeof(T)))
+            __builtin_prefetch(from + static_cast<Size>(AHEAD_OF_HEADS) * block.n_tails + r);
+        T* panel = panels;
+        for (Index end = r1; end > r0; end -= RECTANGLE_ROWS, panel += size) {
+            const Index first = end - r0 < RECTANGLE_ROWS ? r0 : end - RECTANGLE_ROWS, rows = end - first;
+            T* to = panel + static_cast<Size>(h) * rows;
+            for (Index r = 0; r < rows; r += W)
+                if (h + 1 < block.n_heads)  // then a register's length is there to read
+                    store_unaligned(to + r, load_unaligned(from + first + r));
+                else
+                    for (Index i = r; i < rows; ++i) to[i] = from[first + i];
+        }
+    }
 }
 
 // What the blocks of a segment pass to its rows r0 .. r1 - 1 (at most RECTANGLE_ROWS) in one tile: sums, row r0 first.

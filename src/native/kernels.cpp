@@ -68,7 +68,7 @@ template <class T>
 Size scratch_size(const PlanView& plan, int n_tiles, int vectors) {
     constexpr int W = WIDTH<T>;
     const Size special = static_cast<Size>(plan.largest_fan_in) * (W + 3);
-    const Size backward = static_cast<Size>(RECTANGLE_ROWS) * vectors * W + packed_size<T>(plan) + special;
+    const Size backward = static_cast<Size>(RECTANGLE_ROWS) * vectors * W + PANELS * packed_size<T>(plan) + special;
     const Size square = plan.n_blocks ? static_cast<Size>(n_tiles) * vectors * W * RECTANGLE_COLUMNS * W : 0;
     return (backward > square ? backward : square) + W;
 }
@@ -87,6 +87,7 @@ void backward(const PlanView& plan, const Parameters<T>& p, const T* y, const T*
         const bool in_blocks = plan.segment_block_start[segment] < plan.segment_block_start[segment + 1];
         // rows are taken together as far as a rectangle of sums reaches, all of them where there is none to hold
         const Index step = in_blocks ? RECTANGLE_ROWS : r1 - start;
+        Index packed_end = r1, packed_from = r1;  // rows whose panels are there
         for (Index end = r1; end > start; end -= step) {
             const Index first = end - start < step ? start : end - step;
             bool passing = false;
@@ -96,7 +97,14 @@ void backward(const PlanView& plan, const Parameters<T>& p, const T* y, const T*
             if (passing && n_tiles * vectors >= 8 &&
                 plan.segment_block_start[segment] + 1 == plan.segment_block_start[segment + 1]) {
                 const Block& block = plan.blocks[plan.segment_block[plan.segment_block_start[segment]]];
-                if (block.n_heads >= PACK_FROM) pack_columns(p, block, first, end, panel = scratch);
+                if (block.n_heads >= PACK_FROM) {
+                    if (first < packed_from) {
+                        packed_end = end;
+                        packed_from = end - start < PANELS * step ? start : end - PANELS * step;
+                        pack_columns(p, block, packed_from, packed_end, scratch, packed);
+                    }
+                    panel = scratch + (packed_end - end) / step * packed;
+                }
             }
             for (int tile = 0; tile < n_tiles; ++tile) {
                 T* linear = d + tile * d_stride;
@@ -105,7 +113,7 @@ void backward(const PlanView& plan, const Parameters<T>& p, const T* y, const T*
                     backward_arcs<T, registers.value, far.value>(
                         plan, p.of_tile(tile * vectors * WIDTH<T>), y + tile * y_stride, gate + tile * d_stride, linear,
                         out ? out + tile * out_stride : nullptr, passing ? sums : nullptr, seed + tile * seed_stride, seed_row, first, end, what, gradient,
-                        add || tile > 0, scratch + packed);
+                        add || tile > 0, scratch + PANELS * packed);
                 });
             }
         }
