@@ -120,6 +120,8 @@ def test_stopped_and_resumed_with_arcs_that_had_changed(change, tmp_path):
     assert history.validation_loss == expected.validation_loss
     with pytest.raises(ew.DataError, match="is of another run: sparse is"):
         trained(layers(), None, **settings, resume=path)
+    with pytest.raises(ew.DataError, match="is of another run: epochs is 4 there and 5 here"):
+        trained(layers(), CHANGES[change], **settings | {"epochs": 5}, resume=path)
 
 
 def test_rigl_brings_arcs_to_the_inputs_that_matter():

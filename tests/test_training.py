@@ -474,6 +474,7 @@ def test_an_interrupt_keeps_whole_steps():
         ({"tolerance": -0.1}, "tolerance must be a number at least 0, not -0.1"),
         ({"clip_norm": 0}, "clip_norm"),
         ({"accumulate": 0}, "accumulate must be"),
+        ({"seed": -1}, "seed must be a whole number at least 0"),
         ({"l1": -1}, "l1 must be"),
         ({"average": 1.0}, "average must be"),
         ({"dropout": 1.0}, "dropout must be"),

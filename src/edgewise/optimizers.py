@@ -39,7 +39,7 @@ class Optimizer(Protocol):
 
 def check_number(name: str, value: float, low: float, high: float = math.inf, *, whole: bool = False) -> None:
     """DataError if a setting is not a number of low ≤ value < high, or not a whole one where that is asked."""
-    kind = int if whole else int | float
+    kind = int | np.integer if whole else int | float | np.integer | np.floating
     if isinstance(value, bool) or not isinstance(value, kind) or not low <= value < high:
         bounds = f"at least {low}" + (f" and below {high}" if high < math.inf else "")
         raise DataError(f"{name} must be a {'whole ' if whole else ''}number {bounds}, not {value!r}")

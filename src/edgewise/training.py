@@ -111,8 +111,8 @@ def fit(
         `OptimizerState()` is a beginning.
     checkpoint : a path, or a `Checkpoint`, where all that is needed to go on is saved now and then, and in the end.
     resume : a checkpoint's path, to go on from there as if training had never stopped, to the last bit. What decides
-        the steps must be as it was; only `epochs`, `patience` and `tolerance` may differ. It is saved to as before,
-        unless `checkpoint` says otherwise.
+        the steps must be as it was; only `patience` and `tolerance` may differ, and `epochs` where neither a schedule
+        nor a change of arcs goes by them. It is saved to as before, unless `checkpoint` says otherwise.
     callbacks : each is called with a `StepRecord` after every step; one that returns True ends training.
     on_epoch : each is called with an `EpochRecord` after every epoch; one that returns True ends training.
     progress : show a bar if rich is installed and stderr is a terminal.
@@ -123,6 +123,7 @@ def fit(
     """
     _check_settings(epochs, batch_size, accumulate, patience, clip_norm, validation)
     check_number("tolerance", tolerance, 0)
+    check_number("seed", seed, 0, whole=True)
     check_number("l1", l1, 0)
     check_number("dropout", dropout, 0, 1)
     if average is not None:
@@ -465,7 +466,6 @@ class _Run:
             "loss": [method.loss.name, method.loss.compiled and method.loss.compiled[1]],
             "optimizer": _shown(method.optimizer),
             "schedule": _shown(self.schedule),
-            "epochs": None if self.schedule is None else self.epochs,
             "batch_size": method.batch_size,
             "accumulate": method.accumulate,
             "clip_norm": method.clip_norm,
@@ -473,6 +473,7 @@ class _Run:
             "average": method.average,
             "dropout": method.dropout,
             "sparse": _shown(self.change),
+            "epochs": None if self.schedule is None and self.change is None else self.epochs,
             "checksum of the places": None if places is None else checksum(places.rank, places.pairs),
             "seed": self.seed,
             "samples": self.source.n_samples,
