@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import edgewise as ew
-from edgewise import _core, batches
+from edgewise import _core, arrays, batches
 from edgewise.engine.native import NativeTraining, Work, structure_of
 from oracles import assert_close
 
@@ -437,3 +437,14 @@ def test_trainers_over_wrong_arrays_are_refused():
             ask(1, net.weight.copy(), net.bias[:-1].copy())
     with pytest.raises(TypeError):
         adam.set_steps(-1)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(0,), (7,), (1, 3), (1 << 17,), (3, 70_001), (70_001, 3)])
+def test_large_arrays_begin_with_a_line_of_the_cache(shape, dtype):
+    array = arrays.empty(shape, np.dtype(dtype))
+    assert array.shape == shape
+    assert array.dtype == dtype
+    assert array.flags.c_contiguous
+    assert array.flags.writeable
+    assert array.nbytes < arrays.LARGE or array.ctypes.data % arrays.LINE == 0

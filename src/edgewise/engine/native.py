@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewise import _core, activations, aggregations, losses
-from edgewise.arrays import FloatArray, IntArray
+from edgewise.arrays import FloatArray, IntArray, empty
 from edgewise.engine.reference import over_ties
 from edgewise.objective import LossTarget, NodeTargets, Objective
 from edgewise.places import AbsentArcs, Places, may_head
@@ -86,7 +86,7 @@ class NativePass:
         )
 
     def _empty(self, *shape: int) -> FloatArray:
-        return np.empty(shape, self._network.dtype)
+        return empty(shape, self._network.dtype)
 
     # ---- forward ----
 
