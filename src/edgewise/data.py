@@ -9,8 +9,9 @@ Nothing is learnt from rows outside the training part: means, scales, categories
 
 import io
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -48,6 +49,8 @@ class Column:
     missing: NDArray[np.bool_]
     """(B,)"""
     kind: Literal["number", "truth", "word"]
+    first_row: int = 0
+    """How many rows of the table come before these, where they are a piece of it."""
 
     @property
     def numeric(self) -> bool:
@@ -163,7 +166,7 @@ def read_numbers(path: str | Path, names: Sequence[str] | None = None) -> FloatA
     for column in columns:
         if not column.numeric:
             raise DataError(f"{path}: column {column.name!r} holds words ({column.values[0]!r}, …), not numbers")
-        _refuse_missing(column, np.arange(len(column.values)))
+        refuse_missing(column, np.arange(len(column.values)))
     return np.stack([column.values.astype(np.float64) for column in columns], axis=1)
 
 
@@ -188,7 +191,7 @@ def _words_to_numbers(path: str | Path, name: str, series: Any) -> Column:
         if not _is_number(cell):
             raise DataError(f"{path}: column {name}, row {row + 1}: {cell!r} is not a number")
         values[row] = float(cell)
-    _refuse_infinite(name, values)
+    refuse_infinite(name, values)
     return Column(name, values, np.isnan(values), "number")
 
 
@@ -239,7 +242,7 @@ def _column(path: str | Path, series: Any) -> Column:
         raise DataError(f"{path}: column {name!r} holds no value at all; remove it")
     if dtype == pl.Boolean or dtype.is_numeric():
         numbers = series.cast(pl.Float64).to_numpy().astype(np.float64)
-        _refuse_infinite(name, np.where(missing, 0.0, numbers))
+        refuse_infinite(name, np.where(missing, 0.0, numbers))
         kind: Literal["number", "truth"] = "truth" if dtype == pl.Boolean else "number"
         return Column(name, numbers, missing | np.isnan(numbers), kind)
     if dtype == pl.String or isinstance(dtype, pl.Categorical | pl.Enum):
@@ -248,10 +251,12 @@ def _column(path: str | Path, series: Any) -> Column:
     raise DataError(f"{path}: column {name!r} holds {dtype}; turn it into numbers or words, or remove it")
 
 
-def _refuse_infinite(name: str, values: FloatArray) -> None:
+def refuse_infinite(name: str, values: FloatArray, first_row: int = 0) -> None:
+    """DataError about the first infinite one of the values, with its row."""
     rows = np.flatnonzero(np.isinf(values))
     if len(rows):
-        raise DataError(f"column {name!r}, row {rows[0] + 1}: {values[rows[0]]} is not a finite number")
+        row = first_row + int(rows[0]) + 1
+        raise DataError(f"column {name!r}, row {row}: {values[rows[0]]} is not a finite number")
 
 
 def _bundled(name: str) -> tuple[Column, ...]:
@@ -287,15 +292,30 @@ def decide_task(target: Column, requested: Task | None = None) -> Task:
     return "classification" if few and (distinct == np.round(distinct)).all() else "regression"
 
 
+def class_words(target: Column) -> NDArray[Any]:
+    """(B,) what each row's class is called, a str; DataError for a missing one."""
+    refuse_missing(target, np.arange(len(target.values)), "a row without target must be removed")
+    if target.kind == "word":
+        return target.values
+    if target.kind == "truth":
+        return np.where(target.values != 0, "true", "false").astype(object)
+    distinct, place = np.unique(target.values, return_inverse=True)
+    return np.array([class_word(value) for value in distinct.tolist()], dtype=object)[place]
+
+
+def class_word(value: float) -> str:
+    """What a class that is a number is called."""
+    return str(int(value)) if value == round(value) else repr(value)
+
+
+def class_order(target: Column) -> Callable[[str], Any]:
+    """The key by which class words are sorted."""
+    return float if target.kind == "number" else str
+
+
 def class_labels(target: Column) -> NDArray[Any]:
     """(B,) the class of each row as a str; DataError for a missing one or too many or too few classes."""
-    _refuse_missing(target, np.arange(len(target.values)), "a row without target must be removed")
-    if target.kind == "word":
-        labels = target.values
-    elif target.kind == "truth":
-        labels = np.where(target.values != 0, "true", "false").astype(object)
-    else:
-        labels = np.array([str(int(v)) if v == round(v) else repr(float(v)) for v in target.values], dtype=object)
+    labels = class_words(target)
     n_classes = len(set(labels.tolist()))
     if n_classes == 1:
         raise DataError(f"the target {target.name!r} has one class only, {labels[0]!r}: there is nothing to tell apart")
@@ -407,10 +427,11 @@ class Preprocessing:
         target = table.target
         if task == "classification":
             seen = set(class_labels(target)[rows].tolist())
-            order: Callable[[str], Any] = float if target.kind == "number" else str
-            return cls(features, ClassTarget(target.name, tuple(sorted(seen, key=order))))
-        _refuse_missing(target, np.arange(table.n_rows), "a row without target must be removed")
-        mean, scale = _mean_and_scale(target.values[rows])
+            return cls(features, ClassTarget(target.name, tuple(sorted(seen, key=class_order(target)))))
+        refuse_missing(target, np.arange(table.n_rows), "a row without target must be removed")
+        moments = Moments()
+        moments.add(target.values[rows])
+        mean, scale = moments.mean_and_scale()
         if np.ptp(target.values[rows] / max(1.0, float(np.abs(target.values[rows]).max()))) == 0:
             raise DataError(f"the target {target.name!r} is {target.values[rows[0]]} in every row: nothing to learn")
         return cls(features, NumberTarget(target.name, mean, scale))
@@ -433,15 +454,15 @@ class Preprocessing:
                 target.values[rows].astype(np.float64), self.target.mean, self.target.scale
             )
             return numbers
-        place = {label: k for k, label in enumerate(self.target.classes)}
-        labels = class_labels(target)[rows]
-        for row, label in zip(rows, labels, strict=True):
-            if label not in place:
-                raise DataError(
-                    f"column {target.name!r}, row {row + 1}: the class {label!r} is not one of those learnt: "
-                    f"{_listed(self.target.classes)}"
-                )
-        return np.array([place[label] for label in labels], dtype=np.int64)
+        labels = class_words(target)[rows]
+        places = _places(labels, self.target.classes)
+        unknown = np.flatnonzero(places < 0)
+        if len(unknown):
+            raise DataError(
+                f"column {target.name!r}, row {target.first_row + rows[unknown[0]] + 1}: the class "
+                f"{labels[unknown[0]]!r} is not one of those learnt: {_listed(self.target.classes)}"
+            )
+        return places
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; `from_dict` is its inverse."""
@@ -510,53 +531,124 @@ def predicted_classes(output: FloatArray) -> NDArray[Any]:
     return output.argmax(axis=1)
 
 
-def _refuse_missing(column: Column, rows: NDArray[Any], advice: str = "fill it in or remove the row") -> None:
+def refuse_missing(column: Column, rows: NDArray[Any], advice: str = "fill it in or remove the row") -> None:
+    """DataError if a value is missing in these rows of the column, with the first of them and the advice."""
     bad = rows[column.missing[rows]]
     if len(bad):
         more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-        raise DataError(f"column {column.name!r}, row {bad[0] + 1}: the value is missing{more}; {advice}")
+        row = column.first_row + bad[0] + 1
+        raise DataError(f"column {column.name!r}, row {row}: the value is missing{more}; {advice}")
 
 
 def _standardised(values: FloatArray, mean: float, scale: float) -> FloatArray:
     """(v - mean) / scale, also where the difference alone would overflow."""
     with np.errstate(all="ignore"):
         found: FloatArray = (values - mean) / scale
+        if np.isfinite(found).all():
+            return found
         return np.where(np.isfinite(found), found, (values / 2 - mean / 2) / (scale / 2))
 
 
-def _mean_and_scale(values: FloatArray) -> tuple[float, float]:
-    values = values.astype(np.float64)
-    largest = float(np.abs(values).max())
-    unit = values / largest if largest > 0 else values  # so that squares of large numbers do not overflow
-    mean, deviation = float(unit.mean()), float(unit.std())
-    # a deviation within rounding of the mean, or one that underflows, is a constant column
-    constant = deviation <= 1e-12 or deviation * largest == 0
-    return mean * largest, 1.0 if constant else deviation * largest
+@dataclass(slots=True)
+class Moments:
+    """Mean and deviation of numbers that come in pieces, each merged with those before (Chan, Golub & LeVeque 1979).
+
+    In units of the largest magnitude, so that squares of large numbers do not overflow.
+    """
+
+    count: int = 0
+    largest: float = 0.0
+    mean: float = 0.0
+    squares: float = 0.0
+    """Sum of the squared distances from the mean."""
+
+    def add(self, values: FloatArray) -> None:
+        """Some more of them, (n,)."""
+        if not len(values):
+            return
+        values = values.astype(np.float64)
+        largest = float(np.abs(values).max())
+        unit = values / largest if largest > 0 else values
+        mean, squares, count = float(unit.mean()), float(np.square(unit - unit.mean()).sum()), len(values)
+        if not self.count:
+            self.count, self.largest, self.mean, self.squares = count, largest, mean, squares
+            return
+        both, total = max(self.largest, largest), self.count + count
+        mine, theirs = (self.largest / both, largest / both) if both > 0 else (1.0, 1.0)
+        distance = mean * theirs - self.mean * mine
+        self.mean = self.mean * mine + distance * (count / total)
+        self.squares = self.squares * mine**2 + squares * theirs**2 + distance**2 * self.count * (count / total)
+        self.count, self.largest = total, both
+
+    def mean_and_scale(self) -> tuple[float, float]:
+        """The mean and the deviation, for which 1 stands if all are the same."""
+        deviation = math.sqrt(self.squares / self.count)
+        # a deviation within rounding of the mean, or one that underflows, is a constant column
+        constant = deviation <= 1e-12 or deviation * self.largest == 0
+        return self.mean * self.largest, 1.0 if constant else deviation * self.largest
+
+
+@dataclass(slots=True)
+class FeatureSummary:
+    """All that is learnt of one column, from rows that may come in pieces."""
+
+    name: str
+    impute: bool
+    rows: int = 0
+    """Those with a value."""
+    moments: Moments = field(default_factory=Moments)
+    words: Counter[str] | None = None
+
+    def add(self, column: Column, rows: NDArray[Any]) -> None:
+        """These rows of (a piece of) the column; DataError for a missing value in any row, unless `impute`."""
+        if not self.impute:
+            every = np.arange(len(column.values))
+            refuse_missing(column, every, "fill it in, remove the row, or ask for --impute")
+        known = column.values[rows[~column.missing[rows]]]
+        self.rows += len(known)
+        if column.numeric:
+            self.moments.add(known)
+            return
+        self.words = Counter() if self.words is None else self.words
+        self.words.update(known.tolist())
+        if len(self.words) > MAX_CATEGORIES:
+            self._refuse_identifier(self.words)
+
+    def feature(self) -> NumericFeature | CategoricalFeature:
+        """What was learnt."""
+        if not self.rows:
+            raise DataError(f"column {self.name!r} has no value in the rows to learn from; remove it")
+        if self.words is None:
+            mean, scale = self.moments.mean_and_scale()
+            return NumericFeature(self.name, mean, scale, mean if self.impute else None)
+        if len(self.words) == self.rows > MIN_ROWS:
+            self._refuse_identifier(self.words)
+        categories = tuple(sorted(self.words))
+        fill = max(categories, key=self.words.__getitem__) if self.impute else None
+        return CategoricalFeature(self.name, categories, fill)
+
+    def _refuse_identifier(self, words: Counter[str]) -> None:
+        raise DataError(
+            f"column {self.name!r} has {len(words)} different words in {self.rows} rows: it looks like an "
+            "identifier, from which nothing can be learnt; remove it"
+        )
 
 
 def _learn_feature(column: Column, rows: NDArray[Any], impute: bool) -> NumericFeature | CategoricalFeature:
-    if not impute:
-        every = np.arange(len(column.values))
-        _refuse_missing(column, every, "fill it in, remove the row, or ask for --impute")
-    known = column.values[rows[~column.missing[rows]]]
-    if len(known) == 0:
-        raise DataError(f"column {column.name!r} has no value in the rows to learn from; remove it")
-    if column.numeric:
-        mean, scale = _mean_and_scale(known)
-        return NumericFeature(column.name, mean, scale, mean if impute else None)
-    categories, counts = np.unique(known.astype(str), return_counts=True)
-    if len(categories) > MAX_CATEGORIES or len(categories) == len(known) > MIN_ROWS:
-        raise DataError(
-            f"column {column.name!r} has {len(categories)} different words in {len(known)} rows: it looks like an "
-            "identifier, from which nothing can be learnt; remove it"
-        )
-    fill = str(categories[counts.argmax()]) if impute else None
-    return CategoricalFeature(column.name, tuple(categories.tolist()), fill)
+    summary = FeatureSummary(column.name, impute)
+    summary.add(column, rows)
+    return summary.feature()
+
+
+def _places(words: NDArray[Any], known: Sequence[str]) -> NDArray[np.int64]:
+    """(B,) where each word stands among those known; -1 for one that does not."""
+    place = {word: k for k, word in enumerate(known)}
+    return np.array([place.get(word, -1) for word in words.tolist()], dtype=np.int64)
 
 
 def _apply(feature: NumericFeature | CategoricalFeature, column: Column, rows: NDArray[Any]) -> FloatArray:
     if feature.fill is None:
-        _refuse_missing(column, rows, "fill it in, remove the row, or train with --impute")
+        refuse_missing(column, rows, "fill it in, remove the row, or train with --impute")
     values, missing = column.values[rows], column.missing[rows]
     if isinstance(feature, NumericFeature):
         if not column.numeric:
@@ -567,7 +659,7 @@ def _apply(feature: NumericFeature | CategoricalFeature, column: Column, rows: N
         bad = np.flatnonzero(~(np.abs(standardised) < np.finfo(np.float32).max))
         if len(bad):
             raise DataError(
-                f"column {feature.name!r}, row {rows[bad[0]] + 1}: {numbers[bad[0]]:g} is too far from the mean "
+                f"column {feature.name!r}, row {column.first_row + rows[bad[0]] + 1}: {numbers[bad[0]]:g} is too far from the mean "
                 f"{feature.mean:g} of the training part to be standardised"
             )
         return standardised[:, None]
@@ -575,9 +667,11 @@ def _apply(feature: NumericFeature | CategoricalFeature, column: Column, rows: N
         raise DataError(f"column {feature.name!r} holds numbers where words were learnt from")
     words = values.copy()
     words[missing] = feature.fill
-    words = words.astype(str)
-    known = np.array(feature.categories, dtype=str)
-    return (words[:, None] == known[None, :]).astype(np.float64)
+    places = _places(words, feature.categories)
+    seen = np.flatnonzero(places >= 0)
+    inputs = np.zeros((len(words), len(feature.categories)))
+    inputs[seen, places[seen]] = 1
+    return inputs
 
 
 # ---- plain data back into features ----
