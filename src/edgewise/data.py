@@ -10,8 +10,9 @@ Nothing is learnt from rows outside the training part: means, scales, categories
 import io
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
@@ -91,15 +92,20 @@ def load_table(data: str, target: str | None = None) -> Table:
         columns = read_columns(data)
     names = [column.name for column in columns]
     if target is None:
-        raise DataError(f"which column of {data} is the target? Name it with --target; columns: {_listed(names)}")
-    if target not in names:
-        raise DataError(f"{data} has no column {target!r}; columns: {_listed(names)}")
-    if len(columns) < 2:
-        raise DataError(f"{data} has only the column {target!r}: there is nothing to predict it from")
-    if len(columns[0].values) < MIN_ROWS:
-        raise DataError(f"{data} has {len(columns[0].values)} rows; at least {MIN_ROWS} are needed to train and test")
+        raise DataError(f"which column of {data} is the target? Name it with --target; columns: {listed(names)}")
+    check_shape(data, names, target, len(columns[0].values))
     features = tuple(column for column in columns if column.name != target)
     return Table(data, features, columns[names.index(target)])
+
+
+def check_shape(source: str | PathLike[str], names: Sequence[str], target: str, n_rows: int) -> None:
+    """DataError if a table has not the target, or nothing beside it, or too few rows."""
+    if target not in names:
+        raise DataError(f"{source} has no column {target!r}; columns: {listed(names)}")
+    if len(names) < 2:
+        raise DataError(f"{source} has only the column {target!r}: there is nothing to predict it from")
+    if n_rows < MIN_ROWS:
+        raise DataError(f"{source} has {n_rows} rows; at least {MIN_ROWS} are needed to train and test")
 
 
 def read_columns(path: str | Path) -> tuple[Column, ...]:
@@ -135,7 +141,7 @@ def table(frame: Any, target: str) -> Table:
     found = columns(frame)
     names = [column.name for column in found]
     if target not in names:
-        raise DataError(f"the frame has no column {target!r}; columns: {_listed(names)}")
+        raise DataError(f"the frame has no column {target!r}; columns: {listed(names)}")
     if len(found) < 2:
         raise DataError(f"the frame has only the column {target!r}: there is nothing to predict it from")
     return Table("frame", tuple(c for c in found if c.name != target), found[names.index(target)])
@@ -170,7 +176,8 @@ def read_numbers(path: str | Path, names: Sequence[str] | None = None) -> FloatA
     return np.stack([column.values.astype(np.float64) for column in columns], axis=1)
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """The first of them, for a message."""
     shown = ", ".join(map(repr, names[:20]))
     return shown if len(names) <= 20 else f"{shown}, … ({len(names)} in all)"
 
@@ -251,6 +258,20 @@ def _column(path: str | Path, series: Any) -> Column:
     raise DataError(f"{path}: column {name!r} holds {dtype}; turn it into numbers or words, or remove it")
 
 
+def columns_of(piece: parquet.Piece) -> tuple[Column, ...]:
+    """The columns of some rows of a Parquet file; DataError for a number that is not finite, with its row."""
+    return tuple(_column_of(values, piece.first_row) for values in piece.columns)
+
+
+def _column_of(values: parquet.Values, first_row: int) -> Column:
+    if values.words is not None:
+        words = np.array([*values.words, None], dtype=object)
+        return Column(values.name, words[values.numbers], values.numbers < 0, "word", first_row)
+    numbers = values.numbers.astype(np.float64)
+    refuse_infinite(values.name, numbers, first_row)
+    return Column(values.name, numbers, np.isnan(numbers), "truth" if values.kind == "truth" else "number", first_row)
+
+
 def refuse_infinite(name: str, values: FloatArray, first_row: int = 0) -> None:
     """DataError about the first infinite one of the values, with its row."""
     rows = np.flatnonzero(np.isinf(values))
@@ -287,9 +308,13 @@ def decide_task(target: Column, requested: Task | None = None) -> Task:
         return requested
     if target.kind != "number":
         return "classification"
-    distinct = np.unique(known)
-    few = len(distinct) <= min(MAX_GUESSED_CLASSES, max(2, len(known) // 5))
-    return "classification" if few and (distinct == np.round(distinct)).all() else "regression"
+    return "classification" if look_like_classes(np.unique(known), len(known)) else "regression"
+
+
+def look_like_classes(distinct: FloatArray, n_rows: int) -> bool:
+    """Whether so many rows, with these different numbers in them, are taken for classes."""
+    few = len(distinct) <= min(MAX_GUESSED_CLASSES, max(2, n_rows // 5))
+    return few and bool((distinct == np.round(distinct)).all())
 
 
 def class_words(target: Column) -> NDArray[Any]:
@@ -316,15 +341,20 @@ def class_order(target: Column) -> Callable[[str], Any]:
 def class_labels(target: Column) -> NDArray[Any]:
     """(B,) the class of each row as a str; DataError for a missing one or too many or too few classes."""
     labels = class_words(target)
-    n_classes = len(set(labels.tolist()))
-    if n_classes == 1:
-        raise DataError(f"the target {target.name!r} has one class only, {labels[0]!r}: there is nothing to tell apart")
-    if n_classes > len(labels) // 2:
+    check_classes(target.name, set(labels.tolist()), len(labels))
+    return labels
+
+
+def check_classes(target: str, classes: Collection[str], n_rows: int) -> None:
+    """DataError if these are too many or too few to be the classes of so many rows."""
+    if len(classes) == 1:
+        word = next(iter(classes))
+        raise DataError(f"the target {target!r} has one class only, {word!r}: there is nothing to tell apart")
+    if len(classes) > n_rows // 2:
         raise DataError(
-            f"the target {target.name!r} has {n_classes} different values in {len(labels)} rows: too many for classes; "
+            f"the target {target!r} has {len(classes)} different values in {n_rows} rows: too many for classes; "
             "if it is a quantity, use --task regression"
         )
-    return labels
 
 
 def split(
@@ -442,7 +472,7 @@ class Preprocessing:
         parts = []
         for feature in self.features:
             if feature.name not in by_name:
-                raise DataError(f"there is no column {feature.name!r}; columns: {_listed(list(by_name))}")
+                raise DataError(f"there is no column {feature.name!r}; columns: {listed(list(by_name))}")
             column = by_name[feature.name]
             parts.append(_apply(feature, column, np.arange(len(column.values)) if rows is None else rows))
         return np.concatenate(parts, axis=1)
@@ -460,7 +490,7 @@ class Preprocessing:
         if len(unknown):
             raise DataError(
                 f"column {target.name!r}, row {target.first_row + rows[unknown[0]] + 1}: the class "
-                f"{labels[unknown[0]]!r} is not one of those learnt: {_listed(self.target.classes)}"
+                f"{labels[unknown[0]]!r} is not one of those learnt: {listed(self.target.classes)}"
             )
         return places
 
@@ -659,8 +689,8 @@ def _apply(feature: NumericFeature | CategoricalFeature, column: Column, rows: N
         bad = np.flatnonzero(~(np.abs(standardised) < np.finfo(np.float32).max))
         if len(bad):
             raise DataError(
-                f"column {feature.name!r}, row {column.first_row + rows[bad[0]] + 1}: {numbers[bad[0]]:g} is too far from the mean "
-                f"{feature.mean:g} of the training part to be standardised"
+                f"column {feature.name!r}, row {column.first_row + rows[bad[0]] + 1}: {numbers[bad[0]]:g} is too far "
+                f"from the mean {feature.mean:g} of the training part to be standardised"
             )
         return standardised[:, None]
     if column.numeric:

@@ -182,7 +182,7 @@ class _Reader:
 
     def numbers(self, n: int, dtype: str) -> NDArray[Any]:
         found = np.empty(n, dtype)
-        left = memoryview(found).cast("B")
+        left = found.data.cast("B")
         while len(left):
             count = self._said.readinto(left)  # type: ignore[attr-defined]
             if not count:

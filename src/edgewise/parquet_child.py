@@ -1,8 +1,8 @@
 """Reads a Parquet file piece by piece, for `edgewise.parquet`, as a script of its own: it imports nothing of Edgewise.
 
-A line of JSON on stdin says what is wanted: {"path": …}, and for its rows also "groups", the row groups in order, "rows",
-the most in a piece, and "columns". On stdout come lines of JSON; one with "pieces" is followed by the numbers of each
-column, one after another. The last line has "end", or "error" with what went wrong.
+A line of JSON on stdin says what is wanted: {"path": …}, and for its rows also "groups", the row groups in order,
+"rows", the most in a piece, and "columns". On stdout come lines of JSON; one with "pieces" is followed by the numbers of
+each column, one after another. The last line has "end", or "error" with what went wrong.
 """
 
 import json
@@ -10,7 +10,7 @@ import signal
 import sys
 from typing import Any
 
-BUFFER_BYTES = 1 << 20
+BUFFER_BYTES = 1 << 18
 """Read at once of each column: all that is held of a row group beside its piece."""
 
 
@@ -93,7 +93,7 @@ def send(pa: Any, batch: Any, names: list[str], first_row: int) -> None:
         buffers.append(np.ascontiguousarray(numbers))
     say({"first_row": first_row, "n": batch.num_rows, "pieces": told})
     for numbers in buffers:
-        sys.stdout.buffer.write(memoryview(numbers).cast("B"))
+        sys.stdout.buffer.write(numbers.data.cast("B"))
 
 
 if __name__ == "__main__":
