@@ -124,6 +124,10 @@ def train(
         bool, typer.Option("--impute", help="Fill missing values in with the mean or the most frequent word.")
     ] = False,
     test_share: Annotated[float, typer.Option(help="Share of the rows held out for the final test.")] = 0.2,
+    stream: Annotated[
+        bool,
+        typer.Option("--stream", help="Read a Parquet file piece by piece, as is done anyway where it is large."),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the held-out score only, and no progress.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -154,6 +158,7 @@ def train(
         dtype=dtype,
         impute=impute,
         test_share=test_share,
+        stream=stream,
     )
     report = training_report.train(settings, progress=not (quiet or as_json))
     written = training_report.write(report, folder)

@@ -32,7 +32,8 @@ BUNDLED = ("digits", "iris", "wine", "breast_cancer", "diabetes")
 MISSING_WORDS = ("NA", "N/A", "NaN", "nan", "null", "?")
 """What stands for a missing value in a CSV file, besides an empty cell."""
 
-SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")
+PARQUET_SUFFIXES = (".parquet", ".pq")
+SUFFIXES = (".csv", ".tsv", *PARQUET_SUFFIXES)
 MAX_CATEGORIES = 1000
 """More different words than this in one column are taken for an identifier, not for categories."""
 MAX_GUESSED_CLASSES = 20
@@ -154,7 +155,7 @@ def read_numbers(path: str | Path, names: Sequence[str] | None = None) -> FloatA
     picked by `names` if all of them are there, whatever their order; otherwise they are taken as they stand.
     DataError for a word, a missing value or one that is not finite, with column and row.
     """
-    if Path(path).suffix.lower() in (".parquet", ".pq"):
+    if Path(path).suffix.lower() in PARQUET_SUFFIXES:
         columns = read_columns(path)
     else:
         frame = _read_frame(path, header=False)
@@ -218,7 +219,7 @@ def _read_frame(path: str | Path, *, header: bool) -> Any:
     if not content.strip():
         raise DataError(f"{path} is empty: it has no row of data")
     try:
-        if suffix in (".parquet", ".pq"):
+        if suffix in PARQUET_SUFFIXES:
             return parquet.read(content)
         return pl.read_csv(
             io.BytesIO(content),
@@ -233,7 +234,7 @@ def _read_frame(path: str | Path, *, header: bool) -> Any:
         raise
     except BaseException as error:  # polars' panics on a damaged file are not even Exceptions
         if isinstance(error, Exception) or type(error).__name__ == "PanicException":
-            kind = "Parquet" if suffix in (".parquet", ".pq") else "CSV"
+            kind = "Parquet" if suffix in PARQUET_SUFFIXES else "CSV"
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise FormatError(f"cannot read {path} as {kind}: {reason[:200]}") from None
         raise

@@ -1,8 +1,8 @@
 """Reads a Parquet file piece by piece, for `edgewise.parquet`, as a script of its own: it imports nothing of Edgewise.
 
 A line of JSON on stdin says what is wanted: {"path": …}, and for its rows also "groups", the row groups in order,
-"rows", the most in a piece, and "columns". On stdout come lines of JSON; one with "pieces" is followed by the numbers of
-each column, one after another. The last line has "end", or "error" with what went wrong.
+"rows", the most in a piece, and "columns". On stdout come lines of JSON; one with "pieces" is followed by the numbers
+of each column, one after another. The last line has "end", or "error" with what went wrong.
 """
 
 import json

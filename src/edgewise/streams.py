@@ -13,6 +13,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -30,7 +31,29 @@ BUFFER_BYTES = 1 << 28
 """About what is held at once of the samples, as the network gets them."""
 VALIDATION_BYTES = 1 << 26
 """At most so much is held for validation; rows beyond it are trained on."""
+STREAM_BYTES = 1 << 29
+"""A Parquet file with more than this, as numbers of 8 bytes, is too large to be read at once where nothing is said."""
 _ROWS_COUNTED = 1 << 20
+
+
+def too_large(path: str) -> bool:
+    """Whether this is a Parquet file of more than STREAM_BYTES; False for all else, also for what is no file."""
+    if Path(path).suffix.lower() not in data.PARQUET_SUFFIXES or not Path(path).is_file():
+        return False
+    packed = Path(path).stat().st_size
+    if packed < STREAM_BYTES // 64 or (packed < STREAM_BYTES and not parquet.can_stream()):
+        return False
+    file = parquet.File(path)
+    return file.n_rows * len(file.names) * 8 > STREAM_BYTES
+
+
+def check_can_stream(path: str) -> None:
+    """DataError if this is no Parquet file."""
+    if Path(path).suffix.lower() not in data.PARQUET_SUFFIXES:
+        raise DataError(
+            f"only Parquet files can be streamed, and {path} is none; a CSV file becomes one, whatever its size, by "
+            'polars.scan_csv("data.csv").sink_parquet("data.parquet")'
+        )
 
 
 class ParquetStream:
