@@ -81,16 +81,9 @@ def load_table(data: str, target: str | None = None) -> Table:
     target names the column to predict; bundled data sets have one called "target". DataError lists the columns if
     there is none of that name; FormatError if the file cannot be read.
     """
-    if data in BUNDLED:
-        columns = _bundled(data)
-        target = "target" if target is None else target
-    else:
-        if Path(data).suffix.lower() not in SUFFIXES:
-            raise DataError(
-                f"{data!r} is neither bundled data ({', '.join(BUNDLED)}) nor a file whose name ends in "
-                f"{', '.join(SUFFIXES)}"
-            )
-        columns = read_columns(data)
+    columns = all_columns(data)
+    if data in BUNDLED and target is None:
+        target = "target"
     names = [column.name for column in columns]
     if target is None:
         raise DataError(f"which column of {data} is the target? Name it with --target; columns: {listed(names)}")
@@ -99,22 +92,60 @@ def load_table(data: str, target: str | None = None) -> Table:
     return Table(data, features, columns[names.index(target)])
 
 
+def all_columns(data: str, names: Collection[str] | None = None, optional: Collection[str] = ()) -> tuple[Column, ...]:
+    """All columns of bundled data or of a file, or those of these names; errors as in `load_table`.
+
+    optional : names of more, which need not be there.
+    """
+    if data in BUNDLED:
+        found = _bundled(data)
+        check_present(data, [column.name for column in found], names or ())
+        return tuple(column for column in found if names is None or column.name in (*names, *optional))
+    if Path(data).suffix.lower() not in SUFFIXES:
+        raise DataError(
+            f"{data!r} is neither bundled data ({', '.join(BUNDLED)}) nor a file whose name ends in "
+            f"{', '.join(SUFFIXES)}"
+        )
+    return read_columns(data, names, optional)
+
+
+def check_present(source: str | PathLike[str], found: Sequence[str], wanted: Collection[str]) -> None:
+    """DataError if a column is not among those found."""
+    for name in wanted:
+        if name not in found:
+            raise DataError(f"{source} has no column {name!r}; columns: {listed(found)}")
+
+
 def check_shape(source: str | PathLike[str], names: Sequence[str], target: str, n_rows: int) -> None:
     """DataError if a table has not the target, or nothing beside it, or too few rows."""
-    if target not in names:
-        raise DataError(f"{source} has no column {target!r}; columns: {listed(names)}")
+    check_present(source, names, [target])
     if len(names) < 2:
         raise DataError(f"{source} has only the column {target!r}: there is nothing to predict it from")
     if n_rows < MIN_ROWS:
         raise DataError(f"{source} has {n_rows} rows; at least {MIN_ROWS} are needed to train and test")
 
 
-def read_columns(path: str | Path) -> tuple[Column, ...]:
-    """All columns of a CSV (with a header), TSV or Parquet file; DataError if there is no row or an odd type."""
+def read_columns(
+    path: str | Path, names: Collection[str] | None = None, optional: Collection[str] = ()
+) -> tuple[Column, ...]:
+    """The columns of a CSV (with a header), TSV or Parquet file, or those of these names, and of the optional ones.
+
+    DataError if there is no row, a column is missing, or one is of an odd type.
+    """
     frame = _read_frame(path, header=True)
     if frame.height == 0 or frame.width == 0:
         raise DataError(f"{path} is empty: it has no row of data")
-    return tuple(_column(path, series) for series in frame.get_columns())
+    check_present(path, frame.columns, names or ())
+    wanted = frame.columns if names is None else (*names, *optional)
+    return tuple(_column(path, series) for series in frame.get_columns() if series.name in wanted)
+
+
+def check_kind(source: str | PathLike[str], name: str, kind: str) -> None:
+    """DataError if a column of a `parquet.File` holds neither numbers nor words."""
+    if kind == "(null)":
+        raise DataError(f"{source}: column {name!r} holds no value at all; remove it")
+    if kind.startswith("("):
+        raise DataError(f"{source}: column {name!r} holds {kind[1:-1]}; turn it into numbers or words, or remove it")
 
 
 def columns(frame: Any) -> tuple[Column, ...]:
@@ -141,8 +172,7 @@ def table(frame: Any, target: str) -> Table:
     """The table of a DataFrame, `target` naming the column to predict; see `columns`."""
     found = columns(frame)
     names = [column.name for column in found]
-    if target not in names:
-        raise DataError(f"the frame has no column {target!r}; columns: {listed(names)}")
+    check_present("the frame", names, [target])
     if len(found) < 2:
         raise DataError(f"the frame has only the column {target!r}: there is nothing to predict it from")
     return Table("frame", tuple(c for c in found if c.name != target), found[names.index(target)])
@@ -318,14 +348,16 @@ def look_like_classes(distinct: FloatArray, n_rows: int) -> bool:
     return few and bool((distinct == np.round(distinct)).all())
 
 
-def class_words(target: Column) -> NDArray[Any]:
-    """(B,) what each row's class is called, a str; DataError for a missing one."""
-    refuse_missing(target, np.arange(len(target.values)), "a row without target must be removed")
+def class_words(target: Column, rows: NDArray[Any] | None = None) -> NDArray[Any]:
+    """(B,) what the classes of these rows, of all if None, are called, each a str; DataError for a missing one."""
+    rows = np.arange(len(target.values)) if rows is None else rows
+    refuse_missing(target, rows, "a row without target must be removed")
+    values = target.values[rows]
     if target.kind == "word":
-        return target.values
+        return values
     if target.kind == "truth":
-        return np.where(target.values != 0, "true", "false").astype(object)
-    distinct, place = np.unique(target.values, return_inverse=True)
+        return np.where(values != 0, "true", "false").astype(object)
+    distinct, place = np.unique(values, return_inverse=True)
     return np.array([class_word(value) for value in distinct.tolist()], dtype=object)[place]
 
 
@@ -485,15 +517,15 @@ class Preprocessing:
                 target.values[rows].astype(np.float64), self.target.mean, self.target.scale
             )
             return numbers
-        labels = class_words(target)[rows]
-        places = _places(labels, self.target.classes)
-        unknown = np.flatnonzero(places < 0)
+        labels = class_words(target, rows)
+        found = places(labels, self.target.classes)
+        unknown = np.flatnonzero(found < 0)
         if len(unknown):
             raise DataError(
                 f"column {target.name!r}, row {target.first_row + rows[unknown[0]] + 1}: the class "
                 f"{labels[unknown[0]]!r} is not one of those learnt: {listed(self.target.classes)}"
             )
-        return places
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; `from_dict` is its inverse."""
@@ -671,7 +703,7 @@ def _learn_feature(column: Column, rows: NDArray[Any], impute: bool) -> NumericF
     return summary.feature()
 
 
-def _places(words: NDArray[Any], known: Sequence[str]) -> NDArray[np.int64]:
+def places(words: NDArray[Any], known: Sequence[str]) -> NDArray[np.int64]:
     """(B,) where each word stands among those known; -1 for one that does not."""
     place = {word: k for k, word in enumerate(known)}
     return np.array([place.get(word, -1) for word in words.tolist()], dtype=np.int64)
@@ -683,7 +715,11 @@ def _apply(feature: NumericFeature | CategoricalFeature, column: Column, rows: N
     values, missing = column.values[rows], column.missing[rows]
     if isinstance(feature, NumericFeature):
         if not column.numeric:
-            raise DataError(f"column {feature.name!r} holds words ({values[0]!r}, …) where numbers were learnt from")
+            k = next((k for k, word in enumerate(values.tolist()) if word is not None and not _is_number(word)), 0)
+            raise DataError(
+                f"column {feature.name!r} holds words where numbers were learnt from: {values[k]!r} in row "
+                f"{column.first_row + rows[k] + 1}"
+            )
         numbers = np.where(missing, 0.0 if feature.fill is None else feature.fill, values.astype(np.float64))
         standardised = _standardised(numbers, feature.mean, feature.scale)
         # float32 is what networks are trained in
@@ -698,10 +734,10 @@ def _apply(feature: NumericFeature | CategoricalFeature, column: Column, rows: N
         raise DataError(f"column {feature.name!r} holds numbers where words were learnt from")
     words = values.copy()
     words[missing] = feature.fill
-    places = _places(words, feature.categories)
-    seen = np.flatnonzero(places >= 0)
+    found = places(words, feature.categories)
+    seen = np.flatnonzero(found >= 0)
     inputs = np.zeros((len(words), len(feature.categories)))
-    inputs[seen, places[seen]] = 1
+    inputs[seen, found[seen]] = 1
     return inputs
 
 

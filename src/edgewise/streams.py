@@ -100,12 +100,7 @@ class ParquetStream:
         self.file = parquet.File(path)
         data.check_shape(path, self.file.names, target, self.file.n_rows)
         for name, kind in self.file.kinds.items():
-            if kind == "(null)":
-                raise DataError(f"{path}: column {name!r} holds no value at all; remove it")
-            if kind.startswith("("):
-                raise DataError(
-                    f"{path}: column {name!r} holds {kind[1:-1]}; turn it into numbers or words, or remove it"
-                )
+            data.check_kind(path, name, kind)
         self.target, self.seed, self.buffer_bytes, self.dtype = target, seed, buffer_bytes, np.dtype(dtype)
         self.features = tuple(name for name in self.file.names if name != target)
         self._test_share, self._validation_end = test_share, test_share + validation_share
