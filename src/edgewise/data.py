@@ -9,6 +9,7 @@ Nothing is learnt from rows outside the training part: means, scales, categories
 
 import io
 import math
+import os
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ MISSING_WORDS = ("NA", "N/A", "NaN", "nan", "null", "?")
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
 SUFFIXES = (".csv", ".tsv", *PARQUET_SUFFIXES)
+TO_PARQUET = 'polars.scan_csv("data.csv").sink_parquet("data.parquet")'
+"""How a CSV file of any size becomes one."""
 MAX_CATEGORIES = 1000
 """More different words than this in one column are taken for an identifier, not for categories."""
 MAX_GUESSED_CLASSES = 20
@@ -240,6 +243,11 @@ def _read_frame(path: str | Path, *, header: bool) -> Any:
     except ImportError:
         raise MissingDependencyError("polars", "cli", "reading CSV and Parquet files") from None
     try:
+        if Path(path).suffix.lower() not in PARQUET_SUFFIXES and Path(path).stat().st_size * 2 > memory_bytes():
+            raise DataError(
+                f"{path} is too large to be read into memory; make a Parquet file of it, which training streams: "
+                + TO_PARQUET
+            )
         content = Path(path).read_bytes()
     except OSError as error:
         raise FormatError(f"cannot read {path}: {error.strerror or error}") from None
@@ -268,6 +276,14 @@ def _read_frame(path: str | Path, *, header: bool) -> Any:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise FormatError(f"cannot read {path} as {kind}: {reason[:200]}") from None
         raise
+
+
+def memory_bytes() -> float:
+    """What this machine has, as far as that is known."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return math.inf
 
 
 def _column(path: str | Path, series: Any) -> Column:

@@ -10,10 +10,12 @@ import json
 import os
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,9 +76,10 @@ class Piece:
 
 
 class File:
-    """A Parquet file that is read piece by piece, each pass by a process of its own; it must stay as it is meanwhile.
+    """A Parquet file that is read piece by piece; it must stay as it is meanwhile.
 
-    FormatError if it cannot be read; MissingDependencyError without pyarrow.
+    Each pass has a process to itself, which then waits for the next pass. FormatError if the file cannot be read;
+    MissingDependencyError without pyarrow.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -84,10 +87,10 @@ class File:
             raise MissingDependencyError("pyarrow", "parquet", "reading a Parquet file piece by piece")
         self.path = Path(path)
         self._stamp = _stamp(self.path)
-        with _Reader(self.path, {}) as reader:
-            said = reader.line()
-            if "columns" not in said:
-                raise FormatError(f"cannot read {path} as Parquet: {_BROKE_OFF}")
+        self._waiting: list[_Reader] = []
+        weakref.finalize(self, _close_all, self._waiting)
+        with Reading(self, {}) as reading:
+            said = reading.schema()
         self.kinds: dict[str, str] = dict(said["columns"])
         """By the names of the columns: number, truth or word; or in brackets what else one holds."""
         self.names: tuple[str, ...] = tuple(name for name, _ in said["columns"])
@@ -103,23 +106,47 @@ class File:
 
     def read(self, columns: Sequence[str], groups: Sequence[int] | None = None) -> "Reading":
         """One pass over these row groups, all of them if None, in this order."""
-        return Reading(self, columns, range(len(self.group_rows)) if groups is None else groups)
+        groups = range(len(self.group_rows)) if groups is None else groups
+        rows = max(1, PIECE_BYTES // 8 // max(1, len(columns)))
+        return Reading(self, {"columns": list(columns), "groups": list(groups), "rows": rows})
 
     def check_unchanged(self) -> None:
         """FormatError if it is not the file it was."""
         if _stamp(self.path) != self._stamp:
             raise FormatError(f"{self.path} was changed while it was being read; start again")
 
+    def take_reader(self) -> "_Reader":
+        """A process that waits, or else a new one."""
+        while self._waiting:
+            reader = self._waiting.pop()
+            if reader.process.poll() is None:
+                return reader
+            reader.close()
+        return _Reader(self.path)
+
+    def give_back(self, reader: "_Reader") -> None:
+        """One waits, more end."""
+        if self._waiting:
+            reader.close()
+        else:
+            self._waiting.append(reader)
+
 
 class Reading:
     """One pass over a file: an iterator of pieces, to be closed, or used in a `with`."""
 
-    def __init__(self, file: File, columns: Sequence[str], groups: Sequence[int]) -> None:
+    def __init__(self, file: File, wanted: dict[str, Any]) -> None:
         file.check_unchanged()
-        rows = max(1, PIECE_BYTES // 8 // max(1, len(columns)))
         self._file = file
-        wanted = {"columns": list(columns), "groups": list(groups), "rows": rows}
-        self._reader = _Reader(file.path, wanted)
+        self._reader = file.take_reader()
+        self._done = self._closed = False
+        self._reader.ask(wanted)
+
+    def schema(self) -> dict[str, Any]:
+        """The only answer where no rows are asked for."""
+        said = self._reader.line()
+        self._done = "end" in self._reader.line()
+        return said
 
     def __iter__(self) -> Iterator[Piece]:
         try:
@@ -135,14 +162,22 @@ class Reading:
         except FormatError:
             self._file.check_unchanged()  # which is then what is to be said
             raise
+        self._done = True
         self._file.check_unchanged()
 
     def stop(self) -> None:
-        """End the process, also while another thread waits for it."""
-        self._reader.process.kill()
+        """End a pass that is not done, also while another thread waits for it."""
+        if not self._done:
+            self._reader.process.kill()
 
     def close(self) -> None:
-        self._reader.close()
+        if self._closed:
+            return
+        self._closed = True
+        if self._done:
+            self._file.give_back(self._reader)
+        else:
+            self._reader.close()
 
     def __enter__(self) -> "Reading":
         return self
@@ -154,7 +189,7 @@ class Reading:
 class _Reader:
     """The process, and what it says."""
 
-    def __init__(self, path: Path, wanted: dict[str, Any]) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
         script = Path(__file__).with_name("parquet_child.py")
         # -P: nothing in the folder of the script is taken for pyarrow
@@ -167,9 +202,12 @@ class _Reader:
         )
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self._said: IO[bytes] = self.process.stdout
-        with self.process.stdin as asked:
-            asked.write(json.dumps({"path": str(path)} | wanted).encode("ascii") + b"\n")
+        self._asked, self._said = self.process.stdin, self.process.stdout
+
+    def ask(self, wanted: dict[str, Any]) -> None:
+        with suppress(BrokenPipeError):  # it shows when the answer is read
+            self._asked.write(json.dumps({"path": str(self._path)} | wanted).encode("ascii") + b"\n")
+            self._asked.flush()
 
     def line(self) -> dict[str, Any]:
         line = self._said.readline()
@@ -194,15 +232,16 @@ class _Reader:
         self.process.kill()
         self.process.wait()
         self._said.close()
-
-    def __enter__(self) -> "_Reader":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        with suppress(BrokenPipeError):
+            self._asked.close()
 
     def _error(self, reason: str) -> FormatError:
         return FormatError(f"cannot read {self._path} as Parquet: {reason}")
+
+
+def _close_all(readers: list[_Reader]) -> None:
+    for reader in readers:
+        reader.close()
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:

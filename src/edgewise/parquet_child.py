@@ -2,7 +2,7 @@
 
 A line of JSON on stdin says what is wanted: {"path": …}, and for its rows also "groups", the row groups in order,
 "rows", the most in a piece, and "columns". On stdout come lines of JSON; one with "pieces" is followed by the numbers
-of each column, one after another. The last line has "end", or "error" with what went wrong.
+of each column, one after another. The last line of an answer has "end", or "error" with what went wrong.
 """
 
 import json
@@ -16,16 +16,16 @@ BUFFER_BYTES = 1 << 18
 
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who asks, who ends this process when done
-    wanted = json.loads(sys.stdin.buffer.readline())
-    try:
-        answer(wanted)
-        say({"end": True})
-    except BrokenPipeError:
-        pass
-    except MemoryError:
-        say({"error": "there is not enough memory"})
-    except Exception as error:
-        say({"error": (str(error).strip() or type(error).__name__).splitlines()[0][:200]})
+    for line in sys.stdin.buffer:
+        try:
+            answer(json.loads(line))
+            say({"end": True})
+        except BrokenPipeError:
+            return
+        except MemoryError:
+            say({"error": "there is not enough memory"})
+        except Exception as error:
+            say({"error": (str(error).strip() or type(error).__name__).splitlines()[0][:200]})
 
 
 def say(message: dict[str, Any]) -> None:

@@ -52,7 +52,7 @@ def check_can_stream(path: str) -> None:
     if Path(path).suffix.lower() not in data.PARQUET_SUFFIXES:
         raise DataError(
             f"only Parquet files can be streamed, and {path} is none; a CSV file becomes one, whatever its size, by "
-            'polars.scan_csv("data.csv").sink_parquet("data.parquet")'
+            + data.TO_PARQUET
         )
 
 
