@@ -257,7 +257,7 @@ def test_memory_is_bounded_by_the_buffer_also_in_one_huge_row_group(tmp_path):
     assert path.stat().st_size > 95e6
     before, after, child = found[600_000]
     assert after - before < 40
-    assert child < found[20_000][2] + 50
+    assert child < found[20_000][2] + 80
 
 
 # ---- the reader ----
@@ -403,7 +403,7 @@ def test_files_that_are_none(tmp_path, trees):
 def test_damaged_files_are_errors_or_other_numbers_but_never_a_crash(tmp_path, trees):
     content, rng = trees.read_bytes(), np.random.default_rng(0)
     failed = 0
-    for k in range(12):
+    for k in range(8):
         bad = bytearray(content)
         start = int(rng.integers(4, len(bad) - 8)) if k % 2 else len(bad) - int(rng.integers(9, 3000))
         for place in range(start, min(start + 8, len(bad) - 8)):
@@ -415,7 +415,7 @@ def test_damaged_files_are_errors_or_other_numbers_but_never_a_crash(tmp_path, t
                 pass
         except ew.EdgewiseError:
             failed += 1
-    assert failed > 3
+    assert failed > 2
 
 
 def test_a_file_that_changes_is_an_error(trees):

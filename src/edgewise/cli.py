@@ -271,11 +271,12 @@ def predict(
         return
     target = predictions.run.preprocessing.target.name
     for unknown in predictions.unknown.values():
-        what = "count as wrong" if unknown.column == target else "are all zeros to the network"
+        what = "counts as wrong" if unknown.column == target else "is all zeros to the network"
+        held = "row holds" if unknown.rows == 1 else "rows hold"
         print(
             text.printable(
-                f"edgewise: warning: column {unknown.column!r}: {unknown.rows} rows hold a word that was not learnt "
-                f"from, the first is row {unknown.first_row} with {unknown.word!r}; they {what}"
+                f"edgewise: warning: column {unknown.column!r}: {unknown.rows} {held} a word that was not learnt "
+                f"from, which {what}; the first is {unknown.word!r} in row {unknown.first_row}"
             ),
             file=sys.stderr,
         )

@@ -39,14 +39,15 @@ class Run:
     def load(cls, folder: Path) -> "Run":
         """From the folder that `edgewise train` wrote. FormatError if it is none, or its files do not fit together."""
         preprocessing = Preprocessing.from_dict(_json(folder, "preprocessing.json"))
+        metrics = _json(folder, "metrics.json")
         try:
-            settings = _json(folder, "metrics.json")["settings"]
+            settings = metrics["settings"]
             name, dtype = settings["loss"], settings["dtype"]
             if not (name in losses.NAMES and dtype in ("float32", "float64")):
                 raise ValueError
         except (KeyError, TypeError, ValueError):
             raise FormatError(
-                f"{folder / 'metrics.json'} does not say by which loss was trained, in what dtype"
+                f"{folder / 'metrics.json'} does not say by which loss training went, and in what dtype"
             ) from None
         network = formats.load(_file(folder, "network.json")).astype(dtype)
         loss, classes = losses.get(name), preprocessing.classes
