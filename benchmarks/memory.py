@@ -18,12 +18,12 @@ def main(n_edges: int, batch: int) -> None:
     steps = 3
     x = rng.standard_normal((steps * batch, net.n_inputs), np.float32)
     y = rng.standard_normal((steps * batch, net.n_outputs), np.float32)
-    before, most_building = _status("VmRSS"), _status("VmHWM")
+    before, most_building = status("VmRSS"), status("VmHWM")
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # VmHWM counts from here
     began = perf_counter()
     ew.fit(net, x, y, loss="squared_error", optimizer=ew.Adam(1e-3), epochs=1, batch_size=batch, progress=False)
     step = (perf_counter() - began) / steps
-    training = _status("VmHWM")
+    training = status("VmHWM")
     found = {
         "all": max(most_building, training),
         "training": training,
@@ -34,7 +34,7 @@ def main(n_edges: int, batch: int) -> None:
     print(json.dumps(found))
 
 
-def _status(name: str) -> float:
+def status(name: str) -> float:
     """A line of what the operating system says about this process, in GiB."""
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith(name + ":"):

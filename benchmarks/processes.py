@@ -39,7 +39,7 @@ class Import:
 
 def _seconds_to_import(package: str) -> float:
     code = f"import time; t = time.perf_counter(); import {package}; print(time.perf_counter() - t)"
-    return float(_child("-c", code))
+    return float(child("-c", code))
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Memory:
     def measure(self, machine: Machine, quick: bool, say: Callable[[str], None]) -> RowResult:
         n_edges = min(self.n_edges, 200_000) if quick else self.n_edges
         say(f"{n_edges:,} arcs")
-        found = json.loads(_child("-m", "benchmarks.memory", str(n_edges), str(self.batch)))
+        found = json.loads(child("-m", "benchmarks.memory", str(n_edges), str(self.batch)))
         figures = [
             Figure("most memory, building the network and training", found["all"], "GiB", self.target, True),
             Figure("most memory while training", found["training"], "GiB", None, True),
@@ -73,7 +73,7 @@ class Memory:
         )
 
 
-def _child(*arguments: str) -> str:
+def child(*arguments: str) -> str:
     done = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         last = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]

@@ -9,8 +9,9 @@ from benchmarks.comparison import Comparison, Peer, every_sample, every_target, 
 from benchmarks.growth import Growth
 from benchmarks.processes import Import, Memory
 from benchmarks.results import Target
+from benchmarks.streaming import Streaming
 
-Row = Comparison | Growth | Import | Memory
+Row = Comparison | Growth | Import | Memory | Streaming
 
 _TUNED = Peer("PyTorch, hand-written and tuned", "torch_dag.hand_written")
 
@@ -375,6 +376,16 @@ PROCESS: tuple[Row, ...] = (
         20_000_000,
         32,
         Target(4),
+    ),
+    Streaming(
+        "streaming",
+        "An epoch on a Parquet file of 2 GiB: 64 numbers a row, dense 64-32-1, B = 256, Adam, float32",
+        """One process decodes the file and sends its columns, another standardises them, mixes rows in a buffer of
+        256 MiB and trains, the last at the same time as the others. As the operating system counts memory; what both
+        processes share, such as libraries, is counted twice.""",
+        2 << 30,
+        Target(1),
+        heavy=True,
     ),
 )
 

@@ -1,4 +1,4 @@
-"""The command line: train, backprop, verify, info, convert.
+"""The command line: train, predict, backprop, verify, info, convert.
 
 Results go to stdout, with --json as one JSON document and nothing else. An error is one line on stderr and exit code
 2; `verify` exits with 1 when the computations disagree.
@@ -6,11 +6,12 @@ Results go to stdout, with --json as one JSON document and nothing else. An erro
 
 import json
 import math
+import os
 import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, TextIO
@@ -49,6 +50,9 @@ class _Commands(TyperGroup):
         except (typer.Abort, KeyboardInterrupt):
             print("edgewise: stopped", file=sys.stderr)
             sys.exit(130)
+        except BrokenPipeError:  # whoever reads stdout has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
         except Exception as error:
             if not hasattr(error, "format_message"):  # what the option parser raises has it; all else is a bug
                 raise
@@ -102,6 +106,8 @@ def _edgewise(
 
 # ---- train ----
 
+DATA_PANEL, STEPS_PANEL, RESTRAINT_PANEL, RUN_PANEL = "What to train", "Steps", "Holding back", "The run"
+
 
 @app.command(epilog="Example: `edgewise train flowers.csv --target species --hidden 16,8 --activation tanh`")
 def train(
@@ -109,65 +115,161 @@ def train(
     source: Annotated[
         str | None, typer.Argument(metavar="DATA", help=f"{', '.join(data.BUNDLED)}, or a CSV or Parquet file.")
     ] = None,
-    target: Annotated[str | None, typer.Option(help="Column to predict; needed for a file.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Column to predict; needed for a file.", rich_help_panel=DATA_PANEL)
+    ] = None,
     task: Annotated[
-        str | None, typer.Option(help="classification or regression; decided from the target if left out.")
+        str | None,
+        typer.Option(
+            help="classification or regression; decided from the target if left out.", rich_help_panel=DATA_PANEL
+        ),
+    ] = None,
+    impute: Annotated[
+        bool,
+        typer.Option(
+            "--impute",
+            help="Fill missing values in with the mean or the most frequent word.",
+            rich_help_panel=DATA_PANEL,
+        ),
+    ] = False,
+    test_share: Annotated[
+        float, typer.Option(help="Share of the rows held out for the final test.", rich_help_panel=DATA_PANEL)
+    ] = 0.2,
+    stream: Annotated[
+        bool,
+        typer.Option(
+            "--stream",
+            help="Read a Parquet file piece by piece, as is done anyway where it is large.",
+            rich_help_panel=DATA_PANEL,
+        ),
+    ] = False,
+    network: Annotated[
+        Path | None, typer.Option(help="Train this network instead of a layerwise one.", rich_help_panel=DATA_PANEL)
     ] = None,
     hidden: Annotated[
-        str | None, typer.Option(help="Widths of the hidden layers, 64,32 if left out; none for no hidden layer.")
+        str | None,
+        typer.Option(
+            help="Widths of the hidden layers, 64,32 if left out; none for no hidden layer.", rich_help_panel=DATA_PANEL
+        ),
     ] = None,
-    network: Annotated[Path | None, typer.Option(help="Train this network instead of a layerwise one.")] = None,
-    activation: Annotated[str | None, typer.Option(help="Of the hidden layers; relu if left out.")] = None,
-    loss: Annotated[
-        str | None, typer.Option(help="cross_entropy for classes, squared_error for numbers, if left out.")
-    ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Most passes over the training part.")] = 60,
-    batch_size: Annotated[int, typer.Option(min=1, help="Samples per step.")] = 32,
-    optimizer: Annotated[str, typer.Option(help="sgd, adam or adamw.")] = "adamw",
-    learning_rate: Annotated[float, typer.Option(help="Step size of the optimizer.")] = 2e-3,
-    schedule: Annotated[
-        str, typer.Option(help="How the step size changes: constant, step, cosine (with a warm-up) or plateau.")
-    ] = "constant",
-    weight_decay: Annotated[
-        float | None, typer.Option(help="Pull of the weights to 0; 0.3 for adamw, 0 for the others, if left out.")
+    activation: Annotated[
+        str | None, typer.Option(help="Of the hidden layers; relu if left out.", rich_help_panel=DATA_PANEL)
     ] = None,
     density: Annotated[
-        float, typer.Option(help="Share of the arcs between layers that there are, or with gradual are left.")
+        float,
+        typer.Option(
+            help="Share of the arcs between layers that there are, or with gradual are left.",
+            rich_help_panel=DATA_PANEL,
+        ),
     ] = 1.0,
+    dtype: Annotated[str, typer.Option(help="float32 or float64.", rich_help_panel=DATA_PANEL)] = "float32",
+    loss: Annotated[
+        str | None,
+        typer.Option(
+            help="cross_entropy for classes, squared_error for numbers, if left out.", rich_help_panel=STEPS_PANEL
+        ),
+    ] = None,
+    epochs: Annotated[
+        int, typer.Option(min=1, help="Most passes over the training part.", rich_help_panel=STEPS_PANEL)
+    ] = 60,
+    batch_size: Annotated[int, typer.Option(min=1, help="Samples per step.", rich_help_panel=STEPS_PANEL)] = 32,
+    accumulate: Annotated[
+        int, typer.Option(min=1, help="Minibatches that make one step.", rich_help_panel=STEPS_PANEL)
+    ] = 1,
+    optimizer: Annotated[str, typer.Option(help="sgd, adam or adamw.", rich_help_panel=STEPS_PANEL)] = "adamw",
+    learning_rate: Annotated[
+        float, typer.Option(help="Step size of the optimizer.", rich_help_panel=STEPS_PANEL)
+    ] = 2e-3,
+    schedule: Annotated[
+        str,
+        typer.Option(
+            help="How the step size changes: constant, step, cosine (with a warm-up) or plateau.",
+            rich_help_panel=STEPS_PANEL,
+        ),
+    ] = "constant",
+    clip_norm: Annotated[
+        float | None, typer.Option(help="Longest gradient; a longer one is cut to this.", rich_help_panel=STEPS_PANEL)
+    ] = None,
     sparse: Annotated[
-        str, typer.Option(help="How the arcs change while training: none, rigl, set, or gradual (pruning).")
+        str,
+        typer.Option(
+            help="How the arcs change while training: none, rigl, set, or gradual (pruning).",
+            rich_help_panel=STEPS_PANEL,
+        ),
     ] = "none",
-    accumulate: Annotated[int, typer.Option(min=1, help="Minibatches that make one step.")] = 1,
-    clip_norm: Annotated[float | None, typer.Option(help="Longest gradient; a longer one is cut to this.")] = None,
-    l1: Annotated[float, typer.Option("--l1", help="Pull of each weight to 0, of the same strength for all.")] = 0.0,
-    dropout: Annotated[float, typer.Option(help="Probability with which a hidden node is left out of a sample.")] = 0.0,
-    label_smoothing: Annotated[float, typer.Option(help="Share of each label that is spread over all classes.")] = 0.0,
+    patience: Annotated[
+        int,
+        typer.Option(min=1, help="Epochs without progress in validation before stopping.", rich_help_panel=STEPS_PANEL),
+    ] = 15,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, help="Decides the split, the first weights and the order.", rich_help_panel=STEPS_PANEL),
+    ] = 0,
+    weight_decay: Annotated[
+        float | None,
+        typer.Option(
+            help="Pull of the weights to 0; 0.3 for adamw, 0 for the others, if left out.",
+            rich_help_panel=RESTRAINT_PANEL,
+        ),
+    ] = None,
+    l1: Annotated[
+        float,
+        typer.Option(
+            "--l1", help="Pull of each weight to 0, of the same strength for all.", rich_help_panel=RESTRAINT_PANEL
+        ),
+    ] = 0.0,
+    dropout: Annotated[
+        float,
+        typer.Option(
+            help="Probability with which a hidden node is left out of a sample.", rich_help_panel=RESTRAINT_PANEL
+        ),
+    ] = 0.0,
+    label_smoothing: Annotated[
+        float,
+        typer.Option(help="Share of each label that is spread over all classes.", rich_help_panel=RESTRAINT_PANEL),
+    ] = 0.0,
     average: Annotated[
-        float | None, typer.Option(help="Keep a moving average of the parameters, such as 0.999, and use it.")
+        float | None,
+        typer.Option(
+            help="Keep a moving average of the parameters, such as 0.999, and use it.", rich_help_panel=RESTRAINT_PANEL
+        ),
     ] = None,
-    patience: Annotated[int, typer.Option(min=1, help="Epochs without progress in validation before stopping.")] = 15,
-    seed: Annotated[int, typer.Option(min=0, help="Decides the split, the first weights and the order.")] = 0,
     out: Annotated[
-        Path | None, typer.Option(help=f"Folder for the results; {OUT_FOLDER}/ and the name of the data if left out.")
+        Path | None,
+        typer.Option(
+            help=f"Folder for the results; {OUT_FOLDER}/ and the name of the data if left out.",
+            rich_help_panel=RUN_PANEL,
+        ),
     ] = None,
-    dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
-    impute: Annotated[
-        bool, typer.Option("--impute", help="Fill missing values in with the mean or the most frequent word.")
-    ] = False,
-    test_share: Annotated[float, typer.Option(help="Share of the rows held out for the final test.")] = 0.2,
     resume: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="Go on with the run in this folder; its settings are used.")
+        Path | None,
+        typer.Option(
+            metavar="RUN", help="Go on with the run in this folder; its settings are used.", rich_help_panel=RUN_PANEL
+        ),
     ] = None,
     checkpoint_every: Annotated[
-        int | None, typer.Option(min=1, help="Steps between two saved states; every five minutes if left out.")
+        int | None,
+        typer.Option(
+            min=1, help="Steps between two saved states; every five minutes if left out.", rich_help_panel=RUN_PANEL
+        ),
     ] = None,
     tensorboard: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Write scalars for TensorBoard into this folder.")
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Write scalars for TensorBoard into this folder.", rich_help_panel=RUN_PANEL
+        ),
     ] = None,
     json_lines: Annotated[
-        bool, typer.Option("--json-lines", help="Print a line of JSON after every epoch, and the report as the last.")
+        bool,
+        typer.Option(
+            "--json-lines",
+            help="Print a line of JSON after every epoch, and the report as the last.",
+            rich_help_panel=RUN_PANEL,
+        ),
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print the held-out score only, and no progress.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Print the held-out score only, and no progress.", rich_help_panel=RUN_PANEL)
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Train a network on a table and report how it does on rows it has not seen.
@@ -215,6 +317,7 @@ def train(
             density=density,
             sparse=sparse,
             test_share=test_share,
+            stream=stream,
         )
     on_epoch: list[Callable[[EpochRecord], Any]] = []
     if json_lines:
@@ -304,6 +407,70 @@ def _widths(words: str) -> tuple[int, ...]:
         return tuple(int(word) for word in words.split(","))
     except ValueError:
         raise DataError(f"--hidden is {words!r}; give widths separated by commas, such as 64,32, or none") from None
+
+
+# ---- predict ----
+
+
+@app.command(epilog="Example: `edgewise predict edgewise-run/flowers new-flowers.csv --out predicted.csv`")
+def predict(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `edgewise train` wrote.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA", help="CSV, Parquet or bundled: the columns that were learnt from, in any order; others too."
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="A .csv or .parquet file to write; CSV on stdout if left out.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a trained network predicts for each row of a table.
+
+    The first column is the prediction, under the name of the target. For classes, a column of probabilities follows for
+    each, called target=class, where the loss knows of any (cross_entropy, binary_cross_entropy). A number is in the
+    units of the column it was learnt from.
+
+    Rows become inputs by what was learnt in training. A word that was not there then is all zeros, and is told of on
+    stderr. If DATA has the target too, the score over its rows is told as well.
+    """
+    from edgewise import prediction
+
+    predictions = prediction.Predictions(prediction.Run.load(run), source)
+    rows: list[dict[str, Any]] = []
+    if out is not None:
+        prediction.write(predictions, out)
+    elif as_json:
+        for piece in predictions:
+            columns = [piece.values, *([] if piece.probabilities is None else piece.probabilities.T)]
+            rows += [dict(zip(predictions.names, row, strict=True)) for row in zip(*columns, strict=True)]
+    else:
+        for lines in prediction.csv_pieces(predictions):
+            print(lines, end="")
+    if as_json:
+        found: dict[str, Any] = {"predictions": rows} if out is None else {"written": str(out)}
+        found |= {"rows": predictions.rows, "score": None, "unknown": [asdict(u) for u in predictions.unknown.values()]}
+        if predictions.score is not None:
+            name = "r2" if predictions.score_name == "R²" else predictions.score_name
+            found["score"] = {name: predictions.score, "rows": predictions.rows_scored}
+        print(machine.as_json(found))
+        return
+    target = predictions.run.preprocessing.target.name
+    for unknown in predictions.unknown.values():
+        what = "counts as wrong" if unknown.column == target else "is all zeros to the network"
+        held = "row holds" if unknown.rows == 1 else "rows hold"
+        print(
+            text.printable(
+                f"edgewise: warning: column {unknown.column!r}: {unknown.rows} {held} a word that was not learnt "
+                f"from, which {what}; the first is {unknown.word!r} in row {unknown.first_row}"
+            ),
+            file=sys.stderr,
+        )
+    if predictions.score is not None:
+        print(f"{predictions.score_name} {predictions.score:.4f} over {predictions.rows_scored} rows", file=sys.stderr)
+    if out is not None:
+        print(text.printable(f"wrote {out}: {predictions.rows} rows"))
 
 
 # ---- backprop ----

@@ -9,8 +9,11 @@ Nothing is learnt from rows outside the training part: means, scales, categories
 
 import io
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import os
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,7 +33,10 @@ BUNDLED = ("digits", "iris", "wine", "breast_cancer", "diabetes")
 MISSING_WORDS = ("NA", "N/A", "NaN", "nan", "null", "?")
 """What stands for a missing value in a CSV file, besides an empty cell."""
 
-SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")
+PARQUET_SUFFIXES = (".parquet", ".pq")
+SUFFIXES = (".csv", ".tsv", *PARQUET_SUFFIXES)
+TO_PARQUET = 'polars.scan_csv("data.csv").sink_parquet("data.parquet")'
+"""How a CSV file of any size becomes one."""
 MAX_CATEGORIES = 1000
 """More different words than this in one column are taken for an identifier, not for categories."""
 MAX_GUESSED_CLASSES = 20
@@ -48,6 +54,8 @@ class Column:
     missing: NDArray[np.bool_]
     """(B,)"""
     kind: Literal["number", "truth", "word"]
+    first_row: int = 0
+    """How many rows of the table come before these, where they are a piece of it."""
 
     @property
     def numeric(self) -> bool:
@@ -76,35 +84,71 @@ def load_table(data: str, target: str | None = None) -> Table:
     target names the column to predict; bundled data sets have one called "target". DataError lists the columns if
     there is none of that name; FormatError if the file cannot be read.
     """
-    if data in BUNDLED:
-        columns = _bundled(data)
-        target = "target" if target is None else target
-    else:
-        if Path(data).suffix.lower() not in SUFFIXES:
-            raise DataError(
-                f"{data!r} is neither bundled data ({', '.join(BUNDLED)}) nor a file whose name ends in "
-                f"{', '.join(SUFFIXES)}"
-            )
-        columns = read_columns(data)
+    columns = all_columns(data)
+    if data in BUNDLED and target is None:
+        target = "target"
     names = [column.name for column in columns]
     if target is None:
-        raise DataError(f"which column of {data} is the target? Name it with --target; columns: {_listed(names)}")
-    if target not in names:
-        raise DataError(f"{data} has no column {target!r}; columns: {_listed(names)}")
-    if len(columns) < 2:
-        raise DataError(f"{data} has only the column {target!r}: there is nothing to predict it from")
-    if len(columns[0].values) < MIN_ROWS:
-        raise DataError(f"{data} has {len(columns[0].values)} rows; at least {MIN_ROWS} are needed to train and test")
+        raise DataError(f"which column of {data} is the target? Name it with --target; columns: {listed(names)}")
+    check_shape(data, names, target, len(columns[0].values))
     features = tuple(column for column in columns if column.name != target)
     return Table(data, features, columns[names.index(target)])
 
 
-def read_columns(path: str | Path) -> tuple[Column, ...]:
-    """All columns of a CSV (with a header), TSV or Parquet file; DataError if there is no row or an odd type."""
+def all_columns(data: str, names: Collection[str] | None = None, optional: Collection[str] = ()) -> tuple[Column, ...]:
+    """All columns of bundled data or of a file, or those of these names; errors as in `load_table`.
+
+    optional : names of more, which need not be there.
+    """
+    if data in BUNDLED:
+        found = _bundled(data)
+        check_present(data, [column.name for column in found], names or ())
+        return tuple(column for column in found if names is None or column.name in (*names, *optional))
+    if Path(data).suffix.lower() not in SUFFIXES:
+        raise DataError(
+            f"{data!r} is neither bundled data ({', '.join(BUNDLED)}) nor a file whose name ends in "
+            f"{', '.join(SUFFIXES)}"
+        )
+    return read_columns(data, names, optional)
+
+
+def check_present(source: str | PathLike[str], found: Sequence[str], wanted: Collection[str]) -> None:
+    """DataError if a column is not among those found."""
+    for name in wanted:
+        if name not in found:
+            raise DataError(f"{source} has no column {name!r}; columns: {listed(found)}")
+
+
+def check_shape(source: str | PathLike[str], names: Sequence[str], target: str, n_rows: int) -> None:
+    """DataError if a table has not the target, or nothing beside it, or too few rows."""
+    check_present(source, names, [target])
+    if len(names) < 2:
+        raise DataError(f"{source} has only the column {target!r}: there is nothing to predict it from")
+    if n_rows < MIN_ROWS:
+        raise DataError(f"{source} has {n_rows} rows; at least {MIN_ROWS} are needed to train and test")
+
+
+def read_columns(
+    path: str | Path, names: Collection[str] | None = None, optional: Collection[str] = ()
+) -> tuple[Column, ...]:
+    """The columns of a CSV (with a header), TSV or Parquet file, or those of these names, and of the optional ones.
+
+    DataError if there is no row, a column is missing, or one is of an odd type.
+    """
     frame = _read_frame(path, header=True)
     if frame.height == 0 or frame.width == 0:
         raise DataError(f"{path} is empty: it has no row of data")
-    return tuple(_column(path, series) for series in frame.get_columns())
+    check_present(path, frame.columns, names or ())
+    wanted = frame.columns if names is None else (*names, *optional)
+    return tuple(_column(path, series) for series in frame.get_columns() if series.name in wanted)
+
+
+def check_kind(source: str | PathLike[str], name: str, kind: str) -> None:
+    """DataError if a column of a `parquet.File` holds neither numbers nor words."""
+    if kind == "(null)":
+        raise DataError(f"{source}: column {name!r} holds no value at all; remove it")
+    if kind.startswith("("):
+        raise DataError(f"{source}: column {name!r} holds {kind[1:-1]}; turn it into numbers or words, or remove it")
 
 
 def columns(frame: Any) -> tuple[Column, ...]:
@@ -131,8 +175,7 @@ def table(frame: Any, target: str) -> Table:
     """The table of a DataFrame, `target` naming the column to predict; see `columns`."""
     found = columns(frame)
     names = [column.name for column in found]
-    if target not in names:
-        raise DataError(f"the frame has no column {target!r}; columns: {_listed(names)}")
+    check_present("the frame", names, [target])
     if len(found) < 2:
         raise DataError(f"the frame has only the column {target!r}: there is nothing to predict it from")
     return Table("frame", tuple(c for c in found if c.name != target), found[names.index(target)])
@@ -145,7 +188,7 @@ def read_numbers(path: str | Path, names: Sequence[str] | None = None) -> FloatA
     picked by `names` if all of them are there, whatever their order; otherwise they are taken as they stand.
     DataError for a word, a missing value or one that is not finite, with column and row.
     """
-    if Path(path).suffix.lower() in (".parquet", ".pq"):
+    if Path(path).suffix.lower() in PARQUET_SUFFIXES:
         columns = read_columns(path)
     else:
         frame = _read_frame(path, header=False)
@@ -163,11 +206,12 @@ def read_numbers(path: str | Path, names: Sequence[str] | None = None) -> FloatA
     for column in columns:
         if not column.numeric:
             raise DataError(f"{path}: column {column.name!r} holds words ({column.values[0]!r}, …), not numbers")
-        _refuse_missing(column, np.arange(len(column.values)))
+        refuse_missing(column, np.arange(len(column.values)))
     return np.stack([column.values.astype(np.float64) for column in columns], axis=1)
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """The first of them, for a message."""
     shown = ", ".join(map(repr, names[:20]))
     return shown if len(names) <= 20 else f"{shown}, … ({len(names)} in all)"
 
@@ -188,7 +232,7 @@ def _words_to_numbers(path: str | Path, name: str, series: Any) -> Column:
         if not _is_number(cell):
             raise DataError(f"{path}: column {name}, row {row + 1}: {cell!r} is not a number")
         values[row] = float(cell)
-    _refuse_infinite(name, values)
+    refuse_infinite(name, values)
     return Column(name, values, np.isnan(values), "number")
 
 
@@ -199,6 +243,11 @@ def _read_frame(path: str | Path, *, header: bool) -> Any:
     except ImportError:
         raise MissingDependencyError("polars", "cli", "reading CSV and Parquet files") from None
     try:
+        if Path(path).suffix.lower() not in PARQUET_SUFFIXES and Path(path).stat().st_size * 2 > memory_bytes():
+            raise DataError(
+                f"{path} is too large to be read into memory; make a Parquet file of it, which training streams: "
+                + TO_PARQUET
+            )
         content = Path(path).read_bytes()
     except OSError as error:
         raise FormatError(f"cannot read {path}: {error.strerror or error}") from None
@@ -208,7 +257,7 @@ def _read_frame(path: str | Path, *, header: bool) -> Any:
     if not content.strip():
         raise DataError(f"{path} is empty: it has no row of data")
     try:
-        if suffix in (".parquet", ".pq"):
+        if suffix in PARQUET_SUFFIXES:
             return parquet.read(content)
         return pl.read_csv(
             io.BytesIO(content),
@@ -223,10 +272,18 @@ def _read_frame(path: str | Path, *, header: bool) -> Any:
         raise
     except BaseException as error:  # polars' panics on a damaged file are not even Exceptions
         if isinstance(error, Exception) or type(error).__name__ == "PanicException":
-            kind = "Parquet" if suffix in (".parquet", ".pq") else "CSV"
+            kind = "Parquet" if suffix in PARQUET_SUFFIXES else "CSV"
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise FormatError(f"cannot read {path} as {kind}: {reason[:200]}") from None
         raise
+
+
+def memory_bytes() -> float:
+    """What this machine has, as far as that is known."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return math.inf
 
 
 def _column(path: str | Path, series: Any) -> Column:
@@ -239,7 +296,7 @@ def _column(path: str | Path, series: Any) -> Column:
         raise DataError(f"{path}: column {name!r} holds no value at all; remove it")
     if dtype == pl.Boolean or dtype.is_numeric():
         numbers = series.cast(pl.Float64).to_numpy().astype(np.float64)
-        _refuse_infinite(name, np.where(missing, 0.0, numbers))
+        refuse_infinite(name, np.where(missing, 0.0, numbers))
         kind: Literal["number", "truth"] = "truth" if dtype == pl.Boolean else "number"
         return Column(name, numbers, missing | np.isnan(numbers), kind)
     if dtype == pl.String or isinstance(dtype, pl.Categorical | pl.Enum):
@@ -248,10 +305,26 @@ def _column(path: str | Path, series: Any) -> Column:
     raise DataError(f"{path}: column {name!r} holds {dtype}; turn it into numbers or words, or remove it")
 
 
-def _refuse_infinite(name: str, values: FloatArray) -> None:
+def columns_of(piece: parquet.Piece) -> tuple[Column, ...]:
+    """The columns of some rows of a Parquet file; DataError for a number that is not finite, with its row."""
+    return tuple(_column_of(values, piece.first_row) for values in piece.columns)
+
+
+def _column_of(values: parquet.Values, first_row: int) -> Column:
+    if values.words is not None:
+        words = np.array([*values.words, None], dtype=object)
+        return Column(values.name, words[values.numbers], values.numbers < 0, "word", first_row)
+    numbers = values.numbers.astype(np.float64)
+    refuse_infinite(values.name, numbers, first_row)
+    return Column(values.name, numbers, np.isnan(numbers), "truth" if values.kind == "truth" else "number", first_row)
+
+
+def refuse_infinite(name: str, values: FloatArray, first_row: int = 0) -> None:
+    """DataError about the first infinite one of the values, with its row."""
     rows = np.flatnonzero(np.isinf(values))
     if len(rows):
-        raise DataError(f"column {name!r}, row {rows[0] + 1}: {values[rows[0]]} is not a finite number")
+        row = first_row + int(rows[0]) + 1
+        raise DataError(f"column {name!r}, row {row}: {values[rows[0]]} is not a finite number")
 
 
 def _bundled(name: str) -> tuple[Column, ...]:
@@ -282,29 +355,55 @@ def decide_task(target: Column, requested: Task | None = None) -> Task:
         return requested
     if target.kind != "number":
         return "classification"
-    distinct = np.unique(known)
-    few = len(distinct) <= min(MAX_GUESSED_CLASSES, max(2, len(known) // 5))
-    return "classification" if few and (distinct == np.round(distinct)).all() else "regression"
+    return "classification" if look_like_classes(np.unique(known), len(known)) else "regression"
+
+
+def look_like_classes(distinct: FloatArray, n_rows: int) -> bool:
+    """Whether so many rows, with these different numbers in them, are taken for classes."""
+    few = len(distinct) <= min(MAX_GUESSED_CLASSES, max(2, n_rows // 5))
+    return few and bool((distinct == np.round(distinct)).all())
+
+
+def class_words(target: Column, rows: NDArray[Any] | None = None) -> NDArray[Any]:
+    """(B,) what the classes of these rows, of all if None, are called, each a str; DataError for a missing one."""
+    rows = np.arange(len(target.values)) if rows is None else rows
+    refuse_missing(target, rows, "a row without target must be removed")
+    values = target.values[rows]
+    if target.kind == "word":
+        return values
+    if target.kind == "truth":
+        return np.where(values != 0, "true", "false").astype(object)
+    distinct, place = np.unique(values, return_inverse=True)
+    return np.array([class_word(value) for value in distinct.tolist()], dtype=object)[place]
+
+
+def class_word(value: float) -> str:
+    """What a class that is a number is called."""
+    return str(int(value)) if value == round(value) else repr(value)
+
+
+def class_order(target: Column) -> Callable[[str], Any]:
+    """The key by which class words are sorted."""
+    return float if target.kind == "number" else str
 
 
 def class_labels(target: Column) -> NDArray[Any]:
     """(B,) the class of each row as a str; DataError for a missing one or too many or too few classes."""
-    _refuse_missing(target, np.arange(len(target.values)), "a row without target must be removed")
-    if target.kind == "word":
-        labels = target.values
-    elif target.kind == "truth":
-        labels = np.where(target.values != 0, "true", "false").astype(object)
-    else:
-        labels = np.array([str(int(v)) if v == round(v) else repr(float(v)) for v in target.values], dtype=object)
-    n_classes = len(set(labels.tolist()))
-    if n_classes == 1:
-        raise DataError(f"the target {target.name!r} has one class only, {labels[0]!r}: there is nothing to tell apart")
-    if n_classes > len(labels) // 2:
+    labels = class_words(target)
+    check_classes(target.name, set(labels.tolist()), len(labels))
+    return labels
+
+
+def check_classes(target: str, classes: Collection[str], n_rows: int) -> None:
+    """DataError if these are too many or too few to be the classes of so many rows."""
+    if len(classes) == 1:
+        word = next(iter(classes))
+        raise DataError(f"the target {target!r} has one class only, {word!r}: there is nothing to tell apart")
+    if len(classes) > n_rows // 2:
         raise DataError(
-            f"the target {target.name!r} has {n_classes} different values in {len(labels)} rows: too many for classes; "
+            f"the target {target!r} has {len(classes)} different values in {n_rows} rows: too many for classes; "
             "if it is a quantity, use --task regression"
         )
-    return labels
 
 
 def split(
@@ -407,10 +506,11 @@ class Preprocessing:
         target = table.target
         if task == "classification":
             seen = set(class_labels(target)[rows].tolist())
-            order: Callable[[str], Any] = float if target.kind == "number" else str
-            return cls(features, ClassTarget(target.name, tuple(sorted(seen, key=order))))
-        _refuse_missing(target, np.arange(table.n_rows), "a row without target must be removed")
-        mean, scale = _mean_and_scale(target.values[rows])
+            return cls(features, ClassTarget(target.name, tuple(sorted(seen, key=class_order(target)))))
+        refuse_missing(target, np.arange(table.n_rows), "a row without target must be removed")
+        moments = Moments()
+        moments.add(target.values[rows])
+        mean, scale = moments.mean_and_scale()
         if np.ptp(target.values[rows] / max(1.0, float(np.abs(target.values[rows]).max()))) == 0:
             raise DataError(f"the target {target.name!r} is {target.values[rows[0]]} in every row: nothing to learn")
         return cls(features, NumberTarget(target.name, mean, scale))
@@ -421,7 +521,7 @@ class Preprocessing:
         parts = []
         for feature in self.features:
             if feature.name not in by_name:
-                raise DataError(f"there is no column {feature.name!r}; columns: {_listed(list(by_name))}")
+                raise DataError(f"there is no column {feature.name!r}; columns: {listed(list(by_name))}")
             column = by_name[feature.name]
             parts.append(_apply(feature, column, np.arange(len(column.values)) if rows is None else rows))
         return np.concatenate(parts, axis=1)
@@ -433,15 +533,15 @@ class Preprocessing:
                 target.values[rows].astype(np.float64), self.target.mean, self.target.scale
             )
             return numbers
-        place = {label: k for k, label in enumerate(self.target.classes)}
-        labels = class_labels(target)[rows]
-        for row, label in zip(rows, labels, strict=True):
-            if label not in place:
-                raise DataError(
-                    f"column {target.name!r}, row {row + 1}: the class {label!r} is not one of those learnt: "
-                    f"{_listed(self.target.classes)}"
-                )
-        return np.array([place[label] for label in labels], dtype=np.int64)
+        labels = class_words(target, rows)
+        found = places(labels, self.target.classes)
+        unknown = np.flatnonzero(found < 0)
+        if len(unknown):
+            raise DataError(
+                f"column {target.name!r}, row {target.first_row + rows[unknown[0]] + 1}: the class "
+                f"{labels[unknown[0]]!r} is not one of those learnt: {listed(self.target.classes)}"
+            )
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; `from_dict` is its inverse."""
@@ -510,74 +610,151 @@ def predicted_classes(output: FloatArray) -> NDArray[Any]:
     return output.argmax(axis=1)
 
 
-def _refuse_missing(column: Column, rows: NDArray[Any], advice: str = "fill it in or remove the row") -> None:
+def refuse_missing(column: Column, rows: NDArray[Any], advice: str = "fill it in or remove the row") -> None:
+    """DataError if a value is missing in these rows of the column, with the first of them and the advice."""
     bad = rows[column.missing[rows]]
     if len(bad):
         more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-        raise DataError(f"column {column.name!r}, row {bad[0] + 1}: the value is missing{more}; {advice}")
+        row = column.first_row + bad[0] + 1
+        raise DataError(f"column {column.name!r}, row {row}: the value is missing{more}; {advice}")
 
 
 def _standardised(values: FloatArray, mean: float, scale: float) -> FloatArray:
     """(v - mean) / scale, also where the difference alone would overflow."""
     with np.errstate(all="ignore"):
         found: FloatArray = (values - mean) / scale
+        if np.isfinite(found).all():
+            return found
         return np.where(np.isfinite(found), found, (values / 2 - mean / 2) / (scale / 2))
 
 
-def _mean_and_scale(values: FloatArray) -> tuple[float, float]:
-    values = values.astype(np.float64)
-    largest = float(np.abs(values).max())
-    unit = values / largest if largest > 0 else values  # so that squares of large numbers do not overflow
-    mean, deviation = float(unit.mean()), float(unit.std())
-    # a deviation within rounding of the mean, or one that underflows, is a constant column
-    constant = deviation <= 1e-12 or deviation * largest == 0
-    return mean * largest, 1.0 if constant else deviation * largest
+@dataclass(slots=True)
+class Moments:
+    """Mean and deviation of numbers that come in pieces, each merged with those before (Chan, Golub & LeVeque 1979).
+
+    In units of the largest magnitude, so that squares of large numbers do not overflow.
+    """
+
+    count: int = 0
+    largest: float = 0.0
+    mean: float = 0.0
+    squares: float = 0.0
+    """Sum of the squared distances from the mean."""
+
+    def add(self, values: FloatArray) -> None:
+        """Some more of them, (n,)."""
+        if not len(values):
+            return
+        values = values.astype(np.float64)
+        largest = float(np.abs(values).max())
+        unit = values / largest if largest > 0 else values
+        mean, squares, count = float(unit.mean()), float(np.square(unit - unit.mean()).sum()), len(values)
+        if not self.count:
+            self.count, self.largest, self.mean, self.squares = count, largest, mean, squares
+            return
+        both, total = max(self.largest, largest), self.count + count
+        mine, theirs = (self.largest / both, largest / both) if both > 0 else (1.0, 1.0)
+        distance = mean * theirs - self.mean * mine
+        self.mean = self.mean * mine + distance * (count / total)
+        self.squares = self.squares * mine**2 + squares * theirs**2 + distance**2 * self.count * (count / total)
+        self.count, self.largest = total, both
+
+    def mean_and_scale(self) -> tuple[float, float]:
+        """The mean and the deviation, for which 1 stands if all are the same."""
+        deviation = math.sqrt(self.squares / self.count)
+        # a deviation within rounding of the mean, or one that underflows, is a constant column
+        constant = deviation <= 1e-12 or deviation * self.largest == 0
+        return self.mean * self.largest, 1.0 if constant else deviation * self.largest
+
+
+@dataclass(slots=True)
+class FeatureSummary:
+    """All that is learnt of one column, from rows that may come in pieces."""
+
+    name: str
+    impute: bool
+    rows: int = 0
+    """Those with a value."""
+    moments: Moments = field(default_factory=Moments)
+    words: Counter[str] | None = None
+
+    def add(self, column: Column, rows: NDArray[Any]) -> None:
+        """These rows of (a piece of) the column; DataError for a missing value in any row, unless `impute`."""
+        if not self.impute:
+            every = np.arange(len(column.values))
+            refuse_missing(column, every, "fill it in, remove the row, or ask for --impute")
+        known = column.values[rows[~column.missing[rows]]]
+        self.rows += len(known)
+        if column.numeric:
+            self.moments.add(known)
+            return
+        self.words = Counter() if self.words is None else self.words
+        self.words.update(known.tolist())
+        if len(self.words) > MAX_CATEGORIES:
+            self._refuse_identifier(self.words)
+
+    def feature(self) -> NumericFeature | CategoricalFeature:
+        """What was learnt."""
+        if not self.rows:
+            raise DataError(f"column {self.name!r} has no value in the rows to learn from; remove it")
+        if self.words is None:
+            mean, scale = self.moments.mean_and_scale()
+            return NumericFeature(self.name, mean, scale, mean if self.impute else None)
+        if len(self.words) == self.rows > MIN_ROWS:
+            self._refuse_identifier(self.words)
+        categories = tuple(sorted(self.words))
+        fill = max(categories, key=self.words.__getitem__) if self.impute else None
+        return CategoricalFeature(self.name, categories, fill)
+
+    def _refuse_identifier(self, words: Counter[str]) -> None:
+        raise DataError(
+            f"column {self.name!r} has {len(words)} different words in {self.rows} rows: it looks like an "
+            "identifier, from which nothing can be learnt; remove it"
+        )
 
 
 def _learn_feature(column: Column, rows: NDArray[Any], impute: bool) -> NumericFeature | CategoricalFeature:
-    if not impute:
-        every = np.arange(len(column.values))
-        _refuse_missing(column, every, "fill it in, remove the row, or ask for --impute")
-    known = column.values[rows[~column.missing[rows]]]
-    if len(known) == 0:
-        raise DataError(f"column {column.name!r} has no value in the rows to learn from; remove it")
-    if column.numeric:
-        mean, scale = _mean_and_scale(known)
-        return NumericFeature(column.name, mean, scale, mean if impute else None)
-    categories, counts = np.unique(known.astype(str), return_counts=True)
-    if len(categories) > MAX_CATEGORIES or len(categories) == len(known) > MIN_ROWS:
-        raise DataError(
-            f"column {column.name!r} has {len(categories)} different words in {len(known)} rows: it looks like an "
-            "identifier, from which nothing can be learnt; remove it"
-        )
-    fill = str(categories[counts.argmax()]) if impute else None
-    return CategoricalFeature(column.name, tuple(categories.tolist()), fill)
+    summary = FeatureSummary(column.name, impute)
+    summary.add(column, rows)
+    return summary.feature()
+
+
+def places(words: NDArray[Any], known: Sequence[str]) -> NDArray[np.int64]:
+    """(B,) where each word stands among those known; -1 for one that does not."""
+    place = {word: k for k, word in enumerate(known)}
+    return np.array([place.get(word, -1) for word in words.tolist()], dtype=np.int64)
 
 
 def _apply(feature: NumericFeature | CategoricalFeature, column: Column, rows: NDArray[Any]) -> FloatArray:
     if feature.fill is None:
-        _refuse_missing(column, rows, "fill it in, remove the row, or train with --impute")
+        refuse_missing(column, rows, "fill it in, remove the row, or train with --impute")
     values, missing = column.values[rows], column.missing[rows]
     if isinstance(feature, NumericFeature):
         if not column.numeric:
-            raise DataError(f"column {feature.name!r} holds words ({values[0]!r}, …) where numbers were learnt from")
+            k = next((k for k, word in enumerate(values.tolist()) if word is not None and not _is_number(word)), 0)
+            raise DataError(
+                f"column {feature.name!r} holds words where numbers were learnt from: {values[k]!r} in row "
+                f"{column.first_row + rows[k] + 1}"
+            )
         numbers = np.where(missing, 0.0 if feature.fill is None else feature.fill, values.astype(np.float64))
         standardised = _standardised(numbers, feature.mean, feature.scale)
         # float32 is what networks are trained in
         bad = np.flatnonzero(~(np.abs(standardised) < np.finfo(np.float32).max))
         if len(bad):
             raise DataError(
-                f"column {feature.name!r}, row {rows[bad[0]] + 1}: {numbers[bad[0]]:g} is too far from the mean "
-                f"{feature.mean:g} of the training part to be standardised"
+                f"column {feature.name!r}, row {column.first_row + rows[bad[0]] + 1}: {numbers[bad[0]]:g} is too far "
+                f"from the mean {feature.mean:g} of the training part to be standardised"
             )
         return standardised[:, None]
     if column.numeric:
         raise DataError(f"column {feature.name!r} holds numbers where words were learnt from")
     words = values.copy()
     words[missing] = feature.fill
-    words = words.astype(str)
-    known = np.array(feature.categories, dtype=str)
-    return (words[:, None] == known[None, :]).astype(np.float64)
+    found = places(words, feature.categories)
+    seen = np.flatnonzero(found >= 0)
+    inputs = np.zeros((len(words), len(feature.categories)))
+    inputs[seen, found[seen]] = 1
+    return inputs
 
 
 # ---- plain data back into features ----

@@ -4,16 +4,16 @@
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise import checkpoints, data, formats, gates, losses, optimizers, schedules, sparse
+from edgewise import checkpoints, data, formats, gates, losses, optimizers, parquet, schedules, sparse, streams
 from edgewise.arrays import FloatArray
 from edgewise.build import mlp
 from edgewise.checkpoints import Checkpoint
@@ -23,6 +23,8 @@ from edgewise.formats import atomic
 from edgewise.history import EpochRecord, History
 from edgewise.losses import Loss
 from edgewise.network import Network
+from edgewise.scores import Score
+from edgewise.streams import ParquetStream
 from edgewise.training import fit
 from edgewise.view import curves, machine
 
@@ -68,6 +70,8 @@ class Settings:
     dtype: str = "float32"
     impute: bool = False
     test_share: float = 0.2
+    stream: bool = False
+    """Also where the data are small enough to be held in memory."""
 
 
 SETTINGS, CHECKPOINT = "settings.json", "checkpoint.safetensors"
@@ -125,27 +129,111 @@ class Report:
 # ---- training ----
 
 
+Samples = tuple[FloatArray, NDArray[Any]]
+
+
+class _Task(Protocol):
+    """The data with everything decided but the network."""
+
+    @property
+    def preprocessing(self) -> data.Preprocessing: ...
+
+    @property
+    def loss(self) -> Loss: ...
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Of the parts training, validation and held_out."""
+        ...
+
+    @property
+    def most_frequent(self) -> int | None:
+        """The class that most training rows are of; None for numbers."""
+        ...
+
+    def training(self, network: Network) -> tuple[Any, ...]:
+        """(x, y) or (stream,), as `fit` takes them for this network."""
+        ...
+
+    def validation(self, network: Network) -> Samples: ...
+
+    def held_out(self, network: Network) -> Iterable[Samples]:
+        """A piece at a time, in an order that is always the same."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
-class _Task:
-    """The table with everything decided but the network."""
+class _InMemory:
+    """A table, and which of its rows are in which part."""
 
     table: data.Table
     preprocessing: data.Preprocessing
     loss: Loss
-    training: NDArray[Any]
-    validation: NDArray[Any]
-    held_out: NDArray[Any]
+    parts: dict[str, NDArray[Any]]
 
     @property
-    def n_classes(self) -> int | None:
-        classes = self.preprocessing.classes
-        return None if classes is None else len(classes)
+    def rows(self) -> dict[str, int]:
+        return {name: len(rows) for name, rows in self.parts.items()}
 
-    def part(self, rows: NDArray[Any], network: Network) -> tuple[FloatArray, NDArray[Any]]:
+    @property
+    def most_frequent(self) -> int | None:
+        if self.preprocessing.classes is None:
+            return None
+        return int(np.bincount(self.preprocessing.labels(self.table.target, self.parts["training"])).argmax())
+
+    def training(self, network: Network) -> Samples:
+        return self._part("training", network)
+
+    def validation(self, network: Network) -> Samples:
+        return self._part("validation", network)
+
+    def held_out(self, network: Network) -> Iterable[Samples]:
+        return [self._part("held_out", network)]
+
+    def _part(self, name: str, network: Network) -> Samples:
         """(x, y) of these rows, as the network and the loss take them."""
+        rows = self.parts[name]
         x = self.preprocessing.inputs(self.table.features, rows).astype(network.dtype)
         y = self.preprocessing.labels(self.table.target, rows)
-        return x, data.encode_target(self.loss, self.n_classes, y, network.n_outputs)
+        return x, data.encode_target(self.loss, _n_classes(self.preprocessing), y, network.n_outputs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Streamed:
+    """A Parquet file that is read piece by piece."""
+
+    stream: ParquetStream
+    loss: Loss
+
+    @property
+    def preprocessing(self) -> data.Preprocessing:
+        return self.stream.preprocessing
+
+    @property
+    def rows(self) -> dict[str, int]:
+        parts = self.stream.n_rows
+        return {"training": parts["training"], "validation": parts["validation"], "held_out": parts["test"]}
+
+    @property
+    def most_frequent(self) -> int | None:
+        counts = self.stream.class_counts
+        return None if counts is None else int(np.argmax(list(counts.values())))
+
+    def training(self, network: Network) -> tuple[ParquetStream]:
+        return (self._encoded(network),)
+
+    def validation(self, network: Network) -> Samples:
+        return self._encoded(network).validation
+
+    def held_out(self, network: Network) -> Iterable[Samples]:
+        return self._encoded(network).test.chunks(0)
+
+    def _encoded(self, network: Network) -> ParquetStream:
+        return self.stream.encoded(self.loss, network.n_outputs)
+
+
+def _n_classes(preprocessing: data.Preprocessing) -> int | None:
+    return None if preprocessing.classes is None else len(preprocessing.classes)
 
 
 def train(
@@ -174,13 +262,13 @@ def train(
         atomic.write_text(folder / SETTINGS, machine.as_json(asdict(settings)) + "\n")
     history = fit(
         network,
-        *task.part(task.training, network),
+        *task.training(network),
         loss=task.loss,
         optimizer=optimizer,
         schedule=schedule,
         epochs=settings.epochs,
         batch_size=settings.batch_size,
-        validation=task.part(task.validation, network),
+        validation=task.validation(network),
         patience=settings.patience,
         accumulate=settings.accumulate,
         clip_norm=settings.clip_norm,
@@ -196,38 +284,45 @@ def train(
     )
     assert history.network is not None
     network = history.network
-    x, y = task.part(task.held_out, network)
-    output = network.forward(x).output
-    held_out_loss = network.backprop(x, y=y, loss=task.loss).loss
-    if not (np.isfinite(output).all() and held_out_loss is not None and np.isfinite(held_out_loss)):
+    measured = _measure(task, network)
+    if not np.isfinite(measured.loss):
         raise DataError(
             "training diverged: the network's outputs are no longer finite; try a smaller --learning-rate "
             f"than {settings.learning_rate:g}"
         )
-    score, baseline, predicts = _scores(task, output)
-    levels = measure_levels(network, x, y, task.loss)
-    name = "r2" if task.n_classes is None else "accuracy"
-    rows = {"training": len(task.training), "validation": len(task.validation), "held_out": len(task.held_out)}
-    classes = task.preprocessing.classes
+    levels = measure_levels(network, *measured.samples, task.loss)
+    target, classes = task.preprocessing.target, task.preprocessing.classes
+    name = "r2" if classes is None else "accuracy"
     metrics = {
         "edgewise": version("edgewise"),
         "task": "regression" if classes is None else "classification",
         "data": {
             "source": settings.data,
-            "target": task.table.target.name,
-            "features": len(task.table.features),
+            "target": target.name,
+            "features": len(task.preprocessing.features),
             "inputs": network.n_inputs,
             "classes": None if classes is None else list(classes),
-            "rows": rows,
+            "rows": task.rows,
         },
-        "settings": _settings_used(settings, task.loss, optimizer.weight_decay),
+        "settings": _settings_used(settings, task.loss, optimizer.weight_decay)
+        | {"stream": isinstance(task, _Streamed)},
         "network": {"nodes": network.n_nodes, "edges": network.n_edges, "levels": network.plan.n_levels},
         "training": {"epochs": len(history.epoch), "best_epoch": history.best_epoch},
-        "held_out": {name: score, "loss": held_out_loss},
-        "baseline": {name: baseline, "predicts": predicts},
+        "held_out": {name: measured.score, "loss": measured.loss},
+        "baseline": {name: measured.baseline, "predicts": measured.baseline_predicts},
         "levels": [asdict(level) for level in levels],
     }
-    return Report(settings, network, task.preprocessing, history, score, baseline, predicts, levels, metrics)
+    return Report(
+        settings,
+        network,
+        task.preprocessing,
+        history,
+        measured.score,
+        measured.baseline,
+        measured.baseline_predicts,
+        levels,
+        metrics,
+    )
 
 
 def _optimizer(settings: Settings) -> optimizers.SGD | optimizers.Adam | optimizers.AdamW:
@@ -259,29 +354,62 @@ def _prepare(settings: Settings) -> _Task:
     given_loss = None if settings.loss is None else losses.get(settings.loss)
     if settings.seed < 0:
         raise DataError(f"the seed is {settings.seed}; it must be a whole number ≥ 0")
+    if settings.stream or streams.too_large(settings.data):
+        return _prepare_stream(settings, given_loss)
     table = data.load_table(settings.data, settings.target)
     task = data.decide_task(table.target, settings.task)
-    loss = given_loss or losses.get("cross_entropy" if task == "classification" else "squared_error")
-    if settings.label_smoothing:
-        if loss.name != "cross_entropy":
-            raise DataError(f"--label-smoothing is for cross_entropy; the loss is {loss.name}")
-        loss = losses.cross_entropy(settings.label_smoothing)
-    if task == "regression" and loss.kind == "classification":
-        raise DataError(
-            f"the loss {loss.name} is for classes, but the target {table.target.name!r} is taken for numbers; "
-            "choose another --loss, or --task classification"
-        )
+    loss = _loss(given_loss, task, table.target.name, settings.label_smoothing)
     labels = data.class_labels(table.target) if task == "classification" else None
     learn, held_out = data.split(table.n_rows, settings.test_share, settings.seed, labels)
     within, aside = data.split(len(learn), VALIDATION_SHARE, settings.seed, None if labels is None else labels[learn])
-    training, validation = learn[within], learn[aside]
-    preprocessing = data.Preprocessing.learn(table, training, task, impute=settings.impute)
-    return _Task(table, preprocessing, loss, training, validation, held_out)
+    parts = {"training": learn[within], "validation": learn[aside], "held_out": held_out}
+    preprocessing = data.Preprocessing.learn(table, parts["training"], task, impute=settings.impute)
+    return _InMemory(table, preprocessing, loss, parts)
+
+
+def _prepare_stream(settings: Settings, given_loss: Loss | None) -> _Streamed:
+    streams.check_can_stream(settings.data)
+    if settings.target is None:
+        names = parquet.File(settings.data).names
+        raise DataError(
+            f"which column of {settings.data} is the target? Name it with --target; columns: {data.listed(names)}"
+        )
+    if not 0 < settings.test_share < 1:
+        raise DataError(f"a share of {settings.test_share} leaves one part empty; it must lie between 0 and 1")
+    stream = ParquetStream(
+        settings.data,
+        settings.target,
+        task=settings.task,
+        impute=settings.impute,
+        validation_share=VALIDATION_SHARE * (1 - settings.test_share),
+        test_share=settings.test_share,
+        seed=settings.seed,
+        dtype=settings.dtype,
+    )
+    if not all(stream.n_rows.values()):
+        raise DataError(f"{settings.data} has too few rows ({stream.file.n_rows}) to be streamed; leave out --stream")
+    task: Task = "regression" if stream.preprocessing.classes is None else "classification"
+    return _Streamed(stream, _loss(given_loss, task, settings.target, settings.label_smoothing))
+
+
+def _loss(given: Loss | None, task: Task, target: str, label_smoothing: float) -> Loss:
+    loss = given or losses.get("cross_entropy" if task == "classification" else "squared_error")
+    if label_smoothing:
+        if loss.name != "cross_entropy":
+            raise DataError(f"--label-smoothing is for cross_entropy; the loss is {loss.name}")
+        loss = losses.cross_entropy(label_smoothing)
+    if task == "regression" and loss.kind == "classification":
+        raise DataError(
+            f"the loss {loss.name} is for classes, but the target {target!r} is taken for numbers; "
+            "choose another --loss, or --task classification"
+        )
+    return loss
 
 
 def _network(settings: Settings, task: _Task) -> Network:
     """The network asked for, or a layerwise one that fits the data."""
-    n_inputs, allowed = len(task.preprocessing.input_names), data.outputs_needed(task.loss, task.n_classes)
+    n_inputs, n_classes = len(task.preprocessing.input_names), _n_classes(task.preprocessing)
+    allowed = data.outputs_needed(task.loss, n_classes)
     if settings.network is None:
         hidden = DEFAULT_HIDDEN if settings.hidden is None else settings.hidden
         widest = max(hidden, default=1)
@@ -304,10 +432,10 @@ def _network(settings: Settings, task: _Task) -> Network:
     if network.n_inputs != n_inputs:
         raise DataError(
             f"the network {settings.network} has {network.n_inputs} inputs, but {settings.data} makes {n_inputs} "
-            f"(from {len(task.table.features)} columns)"
+            f"(from {len(task.preprocessing.features)} columns)"
         )
     if network.n_outputs not in allowed:
-        what = "one number" if task.n_classes is None else f"{task.n_classes} classes"
+        what = "one number" if n_classes is None else f"{n_classes} classes"
         raise DataError(
             f"the network {settings.network} has {network.n_outputs} outputs, but {what} with {task.loss.name} "
             f"needs {' or '.join(map(str, allowed))}"
@@ -327,24 +455,52 @@ def _settings_used(settings: Settings, loss: Loss, weight_decay: float) -> dict[
 # ---- measuring ----
 
 
-def _scores(task: _Task, output: FloatArray) -> tuple[float, float, str]:
-    """Score of these held-out outputs, that of the baseline, and what the baseline predicts."""
-    truth = task.preprocessing.labels(task.table.target, task.held_out)
-    known = task.preprocessing.labels(task.table.target, task.training)
-    classes = task.preprocessing.classes
-    if classes is None:
-        unscaled = task.table.target.values[task.training].mean()
-        return r2(output[:, 0], truth), r2(np.full_like(truth, known.mean()), truth), f"{unscaled:.6g}"
-    most = int(np.bincount(known).argmax())
-    return float((data.predicted_classes(output) == truth).mean()), float((truth == most).mean()), classes[most]
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """How the network does on the held-out rows."""
+
+    loss: float
+    """NaN if an output is not finite."""
+    score: float
+    baseline: float
+    baseline_predicts: str
+    samples: Samples
+    """At most SAMPLES_MEASURED of them, evenly spread."""
 
 
-def r2(predicted: NDArray[Any], truth: NDArray[Any]) -> float:
-    """1 - Σ(o - y)² / Σ(y - mean y)², over the given samples; DataError if y is the same in all of them."""
-    spread = float(((truth - truth.mean()) ** 2).sum())
-    if spread == 0:
+def _measure(task: _Task, network: Network) -> _Measured:
+    """A pass over the held-out rows, a piece at a time."""
+    n = task.rows["held_out"]
+    chosen = np.unique(np.linspace(0, n - 1, min(n, SAMPLES_MEASURED)).astype(int))
+    score, kept, seen, loss = Score(task.most_frequent), [], 0, 0.0
+    for x, y in task.held_out(network):
+        output = network.forward(x).output
+        if not np.isfinite(output).all():
+            loss = np.nan
+            break
+        of_samples = network.backprop(x, y=y, loss=task.loss).loss_per_sample
+        assert of_samples is not None
+        loss += float(of_samples.sum(dtype=np.float64))
+        if task.most_frequent is None:
+            score.add(output[:, 0], y[:, 0])
+        else:
+            score.add(data.predicted_classes(output), _classes_of(y))
+        here = chosen[(chosen >= seen) & (chosen < seen + len(x))] - seen
+        kept.append((x[here], y[here]))
+        seen += len(x)
+    if np.isfinite(loss) and not score.has_meaning:
         raise DataError("the target is the same in every held-out row, so R² has no meaning; use a larger --test-share")
-    return 1 - float(((predicted.astype(np.float64) - truth) ** 2).sum()) / spread
+    if not np.isfinite(loss):
+        return _Measured(np.nan, np.nan, np.nan, "", (np.empty(0), np.empty(0)))
+    samples = np.concatenate([x for x, _ in kept]), np.concatenate([y for _, y in kept])
+    target, most = task.preprocessing.target, task.most_frequent
+    predicts = f"{target.mean:.6g}" if isinstance(target, data.NumberTarget) else target.classes[most or 0]
+    return _Measured(loss / n, score.score, score.baseline, predicts, samples)
+
+
+def _classes_of(y: NDArray[Any]) -> NDArray[Any]:
+    """Class indices (B,) back from y as a loss takes it."""
+    return y if y.ndim == 1 else data.predicted_classes(y)
 
 
 def measure_levels(network: Network, x: FloatArray, y: NDArray[Any], loss: Loss) -> tuple[Level, ...]:
