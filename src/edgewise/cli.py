@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -322,17 +323,16 @@ def train(
     on_epoch: list[Callable[[EpochRecord], Any]] = []
     if json_lines:
         on_epoch.append(lambda record: print(machine.as_json(record.to_dict(), indent=None), flush=True))
-    if tensorboard is not None:
-        on_epoch.append(Scalars(tensorboard))
     try:
-        report = training_report.train(
-            settings,
-            folder=folder,
-            checkpoint_every=checkpoint_every,
-            resume=resume is not None and training_report.has_begun(folder),
-            on_epoch=on_epoch,
-            progress=not (quiet or as_json or json_lines),
-        )
+        with Scalars(tensorboard) if tensorboard is not None else nullcontext() as scalars:
+            report = training_report.train(
+                settings,
+                folder=folder,
+                checkpoint_every=checkpoint_every,
+                resume=resume is not None and training_report.has_begun(folder),
+                on_epoch=on_epoch if scalars is None else [*on_epoch, scalars],
+                progress=not (quiet or as_json or json_lines),
+            )
     except KeyboardInterrupt:
         print(f"edgewise: stopped; to go on: edgewise train --resume {text.printable(str(folder))}", file=sys.stderr)
         raise typer.Exit(130) from None

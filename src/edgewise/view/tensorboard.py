@@ -8,7 +8,8 @@ from edgewise.history import EpochRecord
 
 
 class Scalars:
-    """For `fit(on_epoch=[…])`: loss, metric, learning rate, open gates and samples a second, after every epoch."""
+    """For `with Scalars(folder) as scalars: fit(…, on_epoch=[scalars])`: loss, metric, learning rate, open gates and
+    samples a second, after every epoch."""
 
     def __init__(self, folder: str | Path) -> None:
         try:
@@ -16,7 +17,7 @@ class Scalars:
         except ImportError:
             raise MissingDependencyError("tensorboardX", "tensorboard", "scalars for TensorBoard") from None
         try:
-            self._writer: Any = SummaryWriter(str(folder))
+            self._writer: Any = SummaryWriter(str(folder), flush_secs=5)
         except OSError as error:
             raise FormatError(f"cannot write to {folder}: {error.strerror or error}") from None
 
@@ -24,4 +25,9 @@ class Scalars:
         for name, value in record.to_dict().items():
             if name != "epoch":
                 self._writer.add_scalar(name, value, record.epoch)
-        self._writer.flush()
+
+    def __enter__(self) -> "Scalars":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._writer.close()  # which writes what still waits
