@@ -25,7 +25,7 @@ QUANTITIES = (
     *("weight_gradient", "bias_gradient", "response_gradient", "input_gradient"),
     *("weight_gradient_per_sample", "bias_gradient_per_sample"),
 )
-COMMANDS = ("train", "backprop", "verify", "info", "convert")
+COMMANDS = ("train", "predict", "backprop", "verify", "info", "convert")
 
 
 def run(*words):
