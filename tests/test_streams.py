@@ -312,7 +312,9 @@ def children():
     return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="processes are counted in Linux' /proc")
+@pytest.mark.skipif(
+    not Path(f"/proc/self/task/{os.getpid()}/children").exists(), reason="processes are counted in Linux' /proc"
+)
 def test_no_process_stays_when_a_pass_is_abandoned(trees):
     before = children()
     stream = ParquetStream(trees, "kind", buffer_bytes=2000)
