@@ -256,7 +256,7 @@ class _Run:
         self.seen = 0
         for number, chunk in enumerate(self.source.chunks(self.epoch, self.method.step_size, self.seed)):
             if not len(self.inputs):
-                self.inputs = chunk.x[:INPUTS_WATCHED]
+                self.inputs = chunk.x[:INPUTS_WATCHED].copy()  # not to hold on to the chunk
             if number < self.chunk:
                 self.seen += len(chunk.order)
                 continue
