@@ -89,8 +89,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         raise FormatError(f"cannot read the checkpoint {path}: {getattr(error, 'strerror', None) or error}") from None
     try:
         arrays = safetensors.library().numpy.load(content)
-        length = int.from_bytes(content[:8], "little")
-        numbers = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["edgewise-checkpoint"])
+        numbers = safetensors.metadata(content, "edgewise-checkpoint")
         whole = numbers["version"] == VERSION and numbers["checksum"] == _checksum(arrays)
     except FormatError:
         raise

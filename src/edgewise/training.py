@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edgewise import batches, checkpoints, losses, metrics, steps
-from edgewise.arrays import FloatArray, checksum
+from edgewise.arrays import FloatArray, all_finite, checksum
 from edgewise.batches import Chunk, Source, Stream, Target
 from edgewise.checkpoints import Checkpoint
 from edgewise.engine import Work
@@ -351,7 +351,7 @@ class _Run:
         """Measures, notes, and says whether to stop early."""
         net, history = self.net, self.history
         self._put(averaged=True)
-        if not (np.isfinite(net.weight).all() and np.isfinite(net.bias).all()):
+        if not (all_finite(net.weight) and all_finite(net.bias)):
             self._put_back()
             raise DataError(
                 f"training diverged in epoch {self.epoch}: a parameter is no longer finite; use a smaller learning "

@@ -90,11 +90,19 @@ def decode(content: bytes) -> Network:
     )
 
 
+def metadata(content: bytes, key: str) -> Any:
+    """The JSON under this key of the header, whose length stands in the first eight bytes of the file.
+
+    ValueError, KeyError, TypeError or RecursionError if there is none.
+    """
+    length = int.from_bytes(content[:8], "little")
+    return json.loads(json.loads(content[8 : 8 + length])["__metadata__"][key])
+
+
 def _header(content: bytes) -> dict[str, Any]:
-    """Our JSON object in the header; its length stands in the first eight bytes of the file."""
+    """Our JSON object in the header."""
     try:
-        length = int.from_bytes(content[:8], "little")
-        header = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["edgewise"])
+        header = metadata(content, "edgewise")
     except (ValueError, KeyError, TypeError, RecursionError):
         raise FormatError("its header says nothing of a network; was it written by Edgewise?") from None
     if not isinstance(header, dict) or header.get("version") != VERSION:
