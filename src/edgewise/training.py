@@ -278,12 +278,10 @@ class _Run:
             done = slice(first, reached)
             if self.steps.diverged:
                 self._diverged(chunk, reached)
-            weight = None if chunk.weight is None else chunk.weight[chunk.order[done]]
-            tallied = work.loss[done], weight, work.output[done], chunk.y[chunk.order[done]]
-            self.tally.add(*tallied, method.step_size)
+            self.tally.add(work.loss[done], work.output[done], chunk, done, method.step_size)
             self.place = reached
             if earlier is not None and self.steps.steps > before:  # samples of weight 0 alone make no step
-                self._call_back(chunk, done, before, earlier, work.loss[done], weight)
+                self._call_back(chunk, done, before, earlier, work.loss[done])
             if self.change is not None and self.steps.steps > before and self.steps.steps % self.change.every == 0:
                 self._rewire(self.change, chunk, done)
             if interrupted.is_set():
@@ -297,8 +295,10 @@ class _Run:
         """As many as may be taken before somebody wants to see the state."""
         if self.callbacks:
             return 1
-        every = (None if self.change is None else self.change.every, None if saved is None else saved.steps)
-        return min((each - self.steps.steps % each for each in every if each is not None), default=2**31)
+        wanted = [] if self.change is None else [self.change.every]
+        if saved is not None and saved.steps is not None:
+            wanted.append(saved.steps)
+        return min((each - self.steps.steps % each for each in wanted), default=2**31)
 
     def _rewire(self, change: Change, chunk: Chunk, done: slice) -> None:
         """Other arcs, as far as the change has any, and everything that belongs to an arc with it."""
@@ -333,10 +333,9 @@ class _Run:
         step: int,
         before: Network,
         loss: FloatArray,
-        weight: FloatArray | None,
     ) -> None:
         self._put()
-        total = float(len(loss)) if weight is None else float(weight.sum())
+        total = float(len(loss)) if chunk.weight is None else float(chunk.weight[chunk.order[done]].sum())
         record = StepRecord(
             step,
             self.epoch,
@@ -366,9 +365,10 @@ class _Run:
         watched = history.loss[-1]
         if self.held_out is not None:
             watched = self._validate(self.held_out)
-        if watched < self.lowest - self.tolerance:
+        counts = self.change is None or self.places is None or self.change.settled(net, self.places)
+        if counts and watched < self.lowest - self.tolerance:
             self.fell = self.epoch
-        if watched < self.lowest:
+        if counts and watched < self.lowest:
             self.lowest = watched
             if self.held_out is not None:
                 self.best, history.best_epoch = self.last_finite, self.epoch
@@ -391,7 +391,7 @@ class _Run:
             x, y, weight = chunk.rows(slice(None))
             output = self.net.forward(x, engine=self.method.engine, threads=self.method.threads).output
             each = loss.value(output, y)
-            tally.add(each if weight is None else each * weight, weight, output, y, len(y))
+            tally.add(each if weight is None else each * weight, output, chunk, slice(None), len(y))
         self.history.validation_loss.append(tally.loss)
         self.history.validation_metric.append(tally.metric)
         return tally.loss

@@ -14,6 +14,7 @@
 #include "pass.hpp"
 #include "shuffle.hpp"
 #include "structure.hpp"
+#include "tally.hpp"
 #include "topology.hpp"
 #include "trainer.hpp"
 
@@ -52,9 +53,9 @@ Index checked_size(std::size_t size, const char* what) {
 template <class A>
 void check_range(const A& values, std::size_t bound, const char* what) {
     const auto* v = values.data();
-    for (std::size_t k = 0; k < values.size(); ++k)
-        if (v[k] < 0 || static_cast<std::size_t>(v[k]) >= bound)
-            throw std::out_of_range(std::string(what) + " holds an index that is out of range");
+    bool outside = false;  // without leaving the loop, which then takes many at a time
+    for (std::size_t k = 0; k < values.size(); ++k) outside |= static_cast<std::size_t>(v[k]) >= bound;  // negative: huge
+    if (outside) throw std::out_of_range(std::string(what) + " holds an index that is out of range");
 }
 
 void check_size(std::size_t found, std::size_t wanted, const char* what) {
@@ -560,6 +561,69 @@ bool all_finite(nb::ndarray<const T, nb::c_contig, nb::device::cpu> array) {
     return sum == T(0);
 }
 
+// ---- how well it goes ----
+
+template <class T>
+edgewise::Tallied<T> tallied(In<T> loss, In2<T> output, In<std::int64_t> order, std::optional<In<double>> weight,
+                             std::size_t n_rows, std::size_t step_size) {
+    check_size(output.shape(0), loss.size(), "output");
+    check_size(order.size(), loss.size(), "order");
+    check_range(order, n_rows, "order");
+    if (weight) check_size(weight->size(), n_rows, "weight");
+    if (!step_size) throw std::invalid_argument("step_size must be 1 or more");
+    return {loss.data(), output.data(), order.data(), weight ? weight->data() : nullptr, checked_size(loss.size(), "samples"),
+            checked_size(output.shape(1), "outputs"), checked_size(step_size, "samples of a step")};
+}
+
+template <class T>
+void bind_tally_classes(nb::module_& module) {
+    module.def(
+        "tally_classes",
+        [](In<T> loss, In2<T> output, In<std::int64_t> label, std::optional<In<double>> weight, In<std::int64_t> order,
+           std::size_t step_size, Out<double> sums) {
+            const auto samples = tallied<T>(loss, output, order, weight, label.size(), step_size);
+            check_size(sums.size(), 4, "sums");
+            nb::gil_scoped_release release;
+            edgewise::tally_classes(samples, label.data(), sums.data());
+        },
+        nb::arg("loss").noconvert(), nb::arg("output").noconvert(), nb::arg("y").noconvert(),
+        nb::arg("weight").noconvert().none(), nb::arg("order").noconvert(), nb::arg("step_size"),
+        nb::arg("sums").noconvert(), "Adds samples to sums; see src/native/tally.hpp.");
+}
+
+template <class T, class Y>
+void bind_tally(nb::module_& module) {
+    module.def(
+        "tally_signs",
+        [](In<T> loss, In2<T> output, In2<Y> y, std::optional<In<double>> weight, In<std::int64_t> order,
+           std::size_t step_size, Out<double> sums, double threshold) {
+            const auto samples = tallied<T>(loss, output, order, weight, y.shape(0), step_size);
+            check_size(y.shape(1), output.shape(1), "a row of y");
+            check_size(sums.size(), 4, "sums");
+            nb::gil_scoped_release release;
+            edgewise::tally_signs(samples, y.data(), threshold, sums.data());
+        },
+        nb::arg("loss").noconvert(), nb::arg("output").noconvert(), nb::arg("y").noconvert(),
+        nb::arg("weight").noconvert().none(), nb::arg("order").noconvert(), nb::arg("step_size"),
+        nb::arg("sums").noconvert(), nb::arg("threshold"), "The same of the outputs' signs.");
+    module.def(
+        "tally_numbers",
+        [](In<T> loss, In2<T> output, In2<Y> y, std::optional<In<double>> weight, In<std::int64_t> order,
+           std::size_t step_size, Out<double> sums, In<double> origin, Out<double> shift) {
+            const auto samples = tallied<T>(loss, output, order, weight, y.shape(0), step_size);
+            check_size(y.shape(1), output.shape(1), "a row of y");
+            check_size(sums.size(), 5, "sums");
+            check_size(origin.size(), output.shape(1), "origin");
+            check_size(shift.size(), output.shape(1), "shift");
+            nb::gil_scoped_release release;
+            edgewise::tally_numbers(samples, y.data(), origin.data(), sums.data(), shift.data());
+        },
+        nb::arg("loss").noconvert(), nb::arg("output").noconvert(), nb::arg("y").noconvert(),
+        nb::arg("weight").noconvert().none(), nb::arg("order").noconvert(), nb::arg("step_size"),
+        nb::arg("sums").noconvert(), nb::arg("origin").noconvert(), nb::arg("shift").noconvert(),
+        "The same of numbers.");
+}
+
 }  // namespace
 
 NB_MODULE(_core, module) {
@@ -578,13 +642,13 @@ NB_MODULE(_core, module) {
 
     module.def(
         "shuffle",
-        [](Out<std::int64_t> order, In<std::uint32_t> random) {
-            check_size(random.size(), order.size(), "random");
-            checked_size(order.size(), "items");
+        [](Out<std::int64_t> order, std::uint64_t seed, std::uint64_t epoch, std::uint64_t part) {
+            const Size n = checked_size(order.size(), "items");
             nb::gil_scoped_release release;
-            edgewise::shuffle(order.data(), random.data(), static_cast<Size>(order.size()));
+            edgewise::shuffle(order.data(), n, seed, epoch, part);
         },
-        nb::arg("order").noconvert(), nb::arg("random").noconvert(), "Puts order in the order that random draws.");
+        nb::arg("order").noconvert(), nb::arg("seed"), nb::arg("epoch"), nb::arg("part"),
+        "Puts order in a random order that the three numbers decide.");
 
     nb::class_<BoundStructure>(module, "Structure", "A plan as the passes read it; see src/native/structure.hpp.")
         .def("__init__", &make_structure, nb::arg("tail").noconvert(), nb::arg("head").noconvert(),
@@ -605,6 +669,12 @@ NB_MODULE(_core, module) {
         });
     bind_numbers<float>(module, "Pass32", "Trainer32");
     bind_numbers<double>(module, "Pass64", "Trainer64");
+    bind_tally_classes<float>(module);
+    bind_tally_classes<double>(module);
+    bind_tally<float, float>(module);
+    bind_tally<float, double>(module);
+    bind_tally<double, float>(module);
+    bind_tally<double, double>(module);
     module.def("all_finite32", &all_finite<float>, nb::arg("array").noconvert());
     module.def("all_finite64", &all_finite<double>, nb::arg("array").noconvert());
     module.def("instruction_set", &edgewise::instruction_set, "The set of vector instructions in use.");
