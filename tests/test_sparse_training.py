@@ -112,7 +112,7 @@ def test_no_epoch_before_all_arcs_are_gone_counts_as_the_best():
     history = trained(start, pruning, optimizer=ew.Adam(0.01), epochs=12, validation=0.2, patience=1)
     assert pruning.settled(history.network, places)
     assert not pruning.settled(start, places)
-    assert history.best_epoch >= 7
+    assert history.best_epoch == 6  # whose fourth step prunes the last
     assert history.network.n_edges == np.ceil(0.05 * start.n_edges)
 
 
