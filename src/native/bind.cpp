@@ -88,44 +88,29 @@ nb::tuple group_by(IndexIn key, std::size_t n_keys) {
     return nb::make_tuple(own(std::move(start), n_keys + 1), own(std::move(item), key.size()));
 }
 
-nb::tuple longest_path_levels(std::size_t n_nodes, IndexIn tail, IndexIn head) {
-    const Index n = checked_size(n_nodes, "nodes");
-    const Index m = checked_size(tail.size(), "edges");
-    if (tail.size() != head.size()) throw std::invalid_argument("tail and head differ in length");
+using Mask = nb::ndarray<const bool, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+nb::tuple order_graph(std::size_t n_nodes, IndexIn tail, IndexIn head, std::optional<Mask> in_order) {
+    const Index n = checked_size(n_nodes, "nodes"), m = checked_size(tail.size(), "edges");
+    check_size(head.size(), tail.size(), "head");
     check_range(tail, n_nodes, "tail");
     check_range(head, n_nodes, "head");
-    std::unique_ptr<Index[]> level(new Index[n_nodes]);
-    Index reached = 0;
+    if (in_order) check_size(in_order->size(), n_nodes, "in_order");
+    edgewise::Ordered found;
     {
         nb::gil_scoped_release release;
-        reached = edgewise::longest_path_levels(n, tail.data(), head.data(), m, level.get());
+        found = edgewise::order_graph(n, m, tail.data(), head.data(), in_order ? in_order->data() : nullptr);
     }
-    return nb::make_tuple(own(std::move(level), n_nodes), reached);
+    IndexOut level = own(std::move(found.level), n_nodes);
+    if (found.has_cycle) return nb::make_tuple(level, nb::none());
+    return nb::make_tuple(
+        level, nb::make_tuple(own(std::move(found.order), n_nodes), own(std::move(found.position), n_nodes),
+                              own(std::move(found.level_start), static_cast<std::size_t>(found.n_levels) + 1),
+                              own(std::move(found.in_start), n_nodes + 1), own(std::move(found.in_edge), tail.size()),
+                              own(std::move(found.out_start), n_nodes + 1), own(std::move(found.out_edge), tail.size())));
 }
 
-// A copy of `order`, level by level: the same nodes by the mean position of their tails.
-IndexOut order_within_levels(IndexIn order, IndexIn level_start, IndexIn tail, IndexIn head) {
-    const std::size_t n = order.size();
-    check_size(head.size(), tail.size(), "head");
-    check_range(order, n, "order");
-    check_range(tail, n, "tail");
-    check_range(head, n, "head");
-    check_starts(level_start, n, "level_start");
-    const Index n_nodes = checked_size(n, "nodes"), n_edges = checked_size(tail.size(), "edges");
-    std::unique_ptr<Index[]> result(new Index[n]);
-    {
-        nb::gil_scoped_release release;
-        std::copy_n(order.data(), n, result.get());
-        std::vector<Index> in_start(n + 1), in_edge(tail.size());
-        edgewise::group_by(head.data(), n_edges, n_nodes, in_start.data(), in_edge.data());
-        edgewise::order_within_levels(static_cast<Index>(level_start.size() - 1), level_start.data(), in_start.data(),
-                                      in_edge.data(), tail.data(), result.get());
-    }
-    return own(std::move(result), n);
-}
-
-IndexOut longest_path_to(IndexIn order, IndexIn out_start, IndexIn out_edge, IndexIn head,
-                         nb::ndarray<const bool, nb::ndim<1>, nb::c_contig, nb::device::cpu> is_target) {
+IndexOut longest_path_to(IndexIn order, IndexIn out_start, IndexIn out_edge, IndexIn head, Mask is_target) {
     const std::size_t n_nodes = order.size();
     const Index n = checked_size(n_nodes, "nodes");
     if (out_start.size() != n_nodes + 1 || is_target.size() != n_nodes || out_edge.size() != head.size())
@@ -630,12 +615,10 @@ NB_MODULE(_core, module) {
     module.doc() = "Edgewise's compiled core: graph walks and arithmetic over plain arrays.";
     module.def("group_by", &group_by, nb::arg("key").noconvert(), nb::arg("n_keys"),
                "(start, item): item[start[k]:start[k+1]] are the positions whose key is k, in rising order.");
-    module.def("longest_path_levels", &longest_path_levels, nb::arg("n_nodes"), nb::arg("tail").noconvert(),
-               nb::arg("head").noconvert(),
-               "(level, reached): level[j] = arcs on the longest path ending in j, -1 on or behind a cycle.");
-    module.def("order_within_levels", &order_within_levels, nb::arg("order").noconvert(),
-               nb::arg("level_start").noconvert(), nb::arg("tail").noconvert(), nb::arg("head").noconvert(),
-               "order, each level's nodes by the mean position of their tails.");
+    module.def("order_graph", &order_graph, nb::arg("n_nodes"), nb::arg("tail").noconvert(), nb::arg("head").noconvert(),
+               nb::arg("in_order").noconvert().none(),
+               "(level, the arrays of a plan): level[j] = arcs on the longest path ending in j. Where there is a cycle, "
+               "-1 on or behind it, and None for the arrays.");
     module.def("longest_path_to", &longest_path_to, nb::arg("order").noconvert(), nb::arg("out_start").noconvert(),
                nb::arg("out_edge").noconvert(), nb::arg("head").noconvert(), nb::arg("is_target").noconvert(),
                "depth[i] = arcs on the longest path from i to a target, -1 if it reaches none.");
