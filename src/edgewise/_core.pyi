@@ -1,4 +1,4 @@
-"""Types of the compiled core; see src/native/bind.cpp."""
+"""Types of the compiled core; see src/native/bind/."""
 
 from typing import Any
 
