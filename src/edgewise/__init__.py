@@ -4,6 +4,7 @@ from edgewise import activations, aggregations, batches, dropout, initializers, 
 from edgewise.build import mlp, random_dag
 from edgewise.checkpoints import Checkpoint
 from edgewise.config import show_config
+from edgewise.cycles import FeedForward, feed_forward
 from edgewise.errors import DataError, EdgewiseError, FormatError, GraphError, MissingDependencyError
 from edgewise.expression import (
     Expression,
@@ -25,6 +26,8 @@ from edgewise.expression import (
 )
 from edgewise.formats import load
 from edgewise.history import EpochRecord, History, StepRecord
+from edgewise.interop.adjacency import from_adjacency, to_adjacency
+from edgewise.interop.networkx import from_networkx, to_networkx
 from edgewise.layers import Layer
 from edgewise.losses import Loss
 from edgewise.network import Network
@@ -48,6 +51,7 @@ __all__ = [
     "EdgewiseError",
     "EpochRecord",
     "Expression",
+    "FeedForward",
     "FormatError",
     "ForwardPass",
     "GraphError",
@@ -70,7 +74,10 @@ __all__ = [
     "count_paths",
     "dropout",
     "exp",
+    "feed_forward",
     "fit",
+    "from_adjacency",
+    "from_networkx",
     "graph",
     "hard_tanh",
     "initializers",
@@ -90,6 +97,8 @@ __all__ = [
     "sparse",
     "sqrt",
     "tanh",
+    "to_adjacency",
+    "to_networkx",
     "top_paths",
     "variable",
     "variables",

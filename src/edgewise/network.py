@@ -167,7 +167,7 @@ class Network:
             path = [*path[:6], f"... ({len(path) - 11} more)", *path[-5:]]
         raise GraphError(
             f"the edges {' -> '.join(path)} form a cycle{' (a shortest one)' if shortest else ''}; "
-            "a feed-forward network has none: remove one of these edges"
+            "a feed-forward network has none: remove one of these edges, or see edgewise.feed_forward"
         ) from None
 
     def _ends(self, given: IntArray | None, other_end: IntArray, what: str) -> IntArray:

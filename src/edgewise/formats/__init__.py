@@ -3,7 +3,9 @@
 from os import PathLike
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+from edgewise.description import Description
 from edgewise.errors import FormatError, GraphError
 from edgewise.formats import json, safetensors
 from edgewise.network import Network
@@ -25,6 +27,20 @@ def load(path: str | PathLike[str]) -> Network:
     FormatError if the file cannot be read or does not hold what its format promises, GraphError if what it holds
     cannot be a network.
     """
+    network: Network = _read(path, "decode")
+    return network
+
+
+def describe(path: str | PathLike[str]) -> Description:
+    """The graph in a file, which may have cycles; FormatError as from `load`, and for a format of networks alone."""
+    reader = _format(Path(path))
+    if not hasattr(reader, "describe"):
+        raise FormatError(f"{path}: this format holds networks, which have no cycles; load it")
+    graph: Description = _read(path, "describe")
+    return graph
+
+
+def _read(path: str | PathLike[str], what: str) -> Any:
     where = Path(path)
     reader = _format(where)
     try:
@@ -33,10 +49,9 @@ def load(path: str | PathLike[str]) -> Network:
         reason = getattr(error, "strerror", None) or error
         raise FormatError(f"cannot read {where}: {reason}") from None
     try:
-        network: Network = reader.decode(content)
+        return getattr(reader, what)(content)
     except (FormatError, GraphError) as error:
         raise type(error)(f"{where}: {error}") from None
-    return network
 
 
 def save(network: Network, path: str | PathLike[str]) -> None:
