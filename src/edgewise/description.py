@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise.arrays import IntArray
+from edgewise.arrays import IntArray, all_finite
 from edgewise.errors import FormatError
 from edgewise.network import Network
 
@@ -185,6 +185,7 @@ def _ends(kinds: Column, place: Place) -> dict[str, list[int]]:
 
 def _ties(ties: Column, place: Place) -> list[int] | None:
     """One parameter index per edge; edges without one get an index of their own."""
+    ties = ties.tolist() if isinstance(ties, np.ndarray) else ties
     if all(tie is None for tie in ties):
         return None
     for e, tie in enumerate(ties):
@@ -197,6 +198,12 @@ def _ties(ties: Column, place: Place) -> list[int] | None:
 
 
 # ---- of a network ----
+
+
+def refuse_not_finite(network: Network) -> None:
+    """FormatError if a parameter is no number that a file may hold."""
+    if not all(all_finite(array) for array in (network.weight, network.bias, network.response)):
+        raise FormatError("a parameter is not a finite number, which no file of a network holds; mend it first")
 
 
 def node_attributes(network: Network) -> list[dict[str, Any]]:

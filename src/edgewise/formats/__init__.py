@@ -7,22 +7,28 @@ from typing import Any
 
 from edgewise.description import Description
 from edgewise.errors import FormatError, GraphError
-from edgewise.formats import json, safetensors
+from edgewise.formats import csv, graphml, json, parquet, safetensors
 from edgewise.network import Network
 
-_BY_SUFFIX: dict[str, ModuleType] = {".json": json, ".safetensors": safetensors}
+_BY_SUFFIX: dict[str, ModuleType] = {
+    ".json": json,
+    ".safetensors": safetensors,
+    ".graphml": graphml,
+    ".csv": csv,
+    ".parquet": parquet,
+}
 
 
 def _format(path: Path) -> ModuleType:
     found = _BY_SUFFIX.get(path.suffix.lower())
     if found is None:
         said = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
-        raise FormatError(f"{path} has {said}; networks are kept in {' or '.join(_BY_SUFFIX)} files")
+        raise FormatError(f"{path} has {said}; networks are kept in {', '.join(_BY_SUFFIX)} files")
     return found
 
 
 def load(path: str | PathLike[str]) -> Network:
-    """The network in a file, .json or .safetensors.
+    """The network in a file: .json, .safetensors, .graphml, or an edge list as .csv or .parquet.
 
     FormatError if the file cannot be read or does not hold what its format promises, GraphError if what it holds
     cannot be a network.
@@ -55,7 +61,7 @@ def _read(path: str | PathLike[str], what: str) -> Any:
 
 
 def save(network: Network, path: str | PathLike[str]) -> None:
-    """Write a network to a .json or .safetensors file, whole or not at all; FormatError if it cannot be written."""
+    """Write a network to a file, whole or not at all, as its suffix says; FormatError if it cannot be written."""
     from edgewise.formats import atomic
 
     where = Path(path)
