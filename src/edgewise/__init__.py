@@ -27,6 +27,7 @@ from edgewise.expression import (
 from edgewise.formats import load
 from edgewise.history import EpochRecord, History, StepRecord
 from edgewise.interop.adjacency import from_adjacency, to_adjacency
+from edgewise.interop.neat import from_neat, to_neat
 from edgewise.interop.networkx import from_networkx, to_networkx
 from edgewise.layers import Layer
 from edgewise.losses import Loss
@@ -77,6 +78,7 @@ __all__ = [
     "feed_forward",
     "fit",
     "from_adjacency",
+    "from_neat",
     "from_networkx",
     "graph",
     "hard_tanh",
@@ -98,6 +100,7 @@ __all__ = [
     "sqrt",
     "tanh",
     "to_adjacency",
+    "to_neat",
     "to_networkx",
     "top_paths",
     "variable",
