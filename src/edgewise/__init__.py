@@ -34,6 +34,7 @@ from edgewise.losses import Loss
 from edgewise.network import Network
 from edgewise.optimizers import SGD, Adam, AdamW, OptimizerState
 from edgewise.paths import Path, count_paths, iter_paths, top_paths
+from edgewise.population import fit_many, forward_many
 from edgewise.results import BackwardPass, ForwardPass
 from edgewise.schedules import Cosine, ReduceOnPlateau, StepDecay
 from edgewise.training import fit
@@ -77,6 +78,8 @@ __all__ = [
     "exp",
     "feed_forward",
     "fit",
+    "fit_many",
+    "forward_many",
     "from_adjacency",
     "from_neat",
     "from_networkx",

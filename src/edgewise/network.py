@@ -394,7 +394,7 @@ class Network:
         x : (B, n_inputs), or (n_inputs,) for one sample, or a dict from input name to a number or (B,) numbers.
         """
         array, one_sample = samples.read(self, x)
-        _check_threads(threads)
+        check_threads(threads)
         return ForwardPass(_forward(engine, self, array, threads), one_sample=one_sample)
 
     def backprop(
@@ -428,7 +428,7 @@ class Network:
         Raises DataError for data that do not fit, GraphError for an unknown target.
         """
         array, one_sample = samples.read(self, x)
-        _check_threads(threads)
+        check_threads(threads)
         if reduction not in ("mean", "sum"):
             raise DataError(f"reduction must be 'mean' or 'sum', not {reduction!r}")
         start, one_target = objective.read(self, len(array), target, y, loss, sample_weight, class_weight)
@@ -554,6 +554,6 @@ def _check_names(names: Sequence[str] | None) -> tuple[str, ...] | None:
     return tuple(str(name) for name in names)
 
 
-def _check_threads(threads: int | None) -> None:
+def check_threads(threads: int | None) -> None:
     if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
         raise DataError(f"threads must be a whole number ≥ 1, or None for all, not {threads!r}")
