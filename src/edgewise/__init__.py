@@ -29,6 +29,7 @@ from edgewise.history import EpochRecord, History, StepRecord
 from edgewise.interop.adjacency import from_adjacency, to_adjacency
 from edgewise.interop.neat import from_neat, to_neat
 from edgewise.interop.networkx import from_networkx, to_networkx
+from edgewise.interop.tensorneat import from_tensorneat
 from edgewise.layers import Layer
 from edgewise.losses import Loss
 from edgewise.network import Network
@@ -83,6 +84,7 @@ __all__ = [
     "from_adjacency",
     "from_neat",
     "from_networkx",
+    "from_tensorneat",
     "graph",
     "hard_tanh",
     "initializers",
