@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from edgewise import activations, aggregations, engine, losses, objective, samples
-from edgewise.arrays import FloatArray, IntArray
+from edgewise.arrays import FloatArray, IntArray, all_finite
 from edgewise.errors import DataError, GraphError
 from edgewise.layers import Layer, find_layers
 from edgewise.plan import CycleFound, Plan, depth_to, find_cycle, group_by, make_plan
@@ -128,9 +128,13 @@ class Network:
     def _count_nodes(self, indices: Sequence[IntArray | None], per_node: Mapping[str, Any]) -> int:
         lengths = {} if self._given_names is None else {"names": len(self._given_names)}
         for what, given in per_node.items():
-            if not isinstance(given, str) and np.ndim(given) == 1:
+            if isinstance(given, str):
+                continue
+            if isinstance(given, list | tuple) and given and isinstance(given[0], str):
+                lengths[what] = len(given)  # which NumPy would look at name by name
+            elif np.ndim(given) == 1:
                 lengths[what] = len(given)
-            elif not isinstance(given, str) and np.ndim(given) > 1:
+            elif np.ndim(given) > 1:
                 raise GraphError(f"{what} has shape {np.shape(given)}; give one per node, or one for all")
         needed = 1 + max((int(array.max()) for array in indices if array is not None and len(array)), default=-1)
         if not lengths:
@@ -175,9 +179,9 @@ class Network:
             free = np.ones(self.n_nodes, np.bool_)
             free[other_end] = False
             return np.flatnonzero(free).astype(np.int32)
-        values, counts = np.unique(given, return_counts=True)
-        if (counts > 1).any():
-            raise GraphError(f"{what} lists {self.label(values[counts > 1][0])} twice; list each node once")
+        counts = np.bincount(given, minlength=1)
+        if counts.max() > 1:
+            raise GraphError(f"{what} lists {self.label(int(counts.argmax()))} twice; list each node once")
         if what == "outputs" and not len(given):
             raise GraphError("outputs is empty; a network needs at least one output")
         return given
@@ -230,11 +234,15 @@ class Network:
             raise GraphError(f"{what} must be numbers: one per {per}, or one for all")
         if array.shape not in ((), (count,)):
             raise GraphError(f"{what} has shape {array.shape}; give ({count},), one per {per}, or one number for all")
-        with np.errstate(over="ignore"):
-            array = np.broadcast_to(array, (count,)).astype(self._dtype)
-        bad = np.flatnonzero(~np.isfinite(array))
-        if len(bad):
-            k = int(bad[0])
+        if array.shape != (count,):
+            array = np.broadcast_to(array, (count,))
+        if array.dtype == self._dtype:
+            array = array.copy()
+        else:
+            with np.errstate(over="ignore"):
+                array = array.astype(self._dtype)
+        if not all_finite(array):
+            k = int(np.argmin(np.isfinite(array)))
             place = (
                 f"node {self.label(k)}"
                 if per == "node"

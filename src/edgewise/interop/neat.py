@@ -62,14 +62,13 @@ def from_neat(genome: Any, config: Any, *, dtype: DTypeLike = "float64") -> Netw
         for gene, (_, scale) in zip(genes, scales, strict=True)
     ]
     response[len(inputs) :] = [scale * gene.response for gene, (_, scale) in zip(genes, scales, strict=True)]
-    ignored = [None] * len(inputs)
     return Network(
         np.array([place[gene.key[0]] for gene in arcs], np.int32),
         np.array([place[gene.key[1]] for gene in arcs], np.int32),
         np.array([gene.weight for gene in arcs], np.float64),
         bias=bias,
-        activation=[*ignored, *(name for name, _ in scales)],  # type: ignore[list-item]
-        aggregation=[*ignored, *(gene.aggregation for gene in genes)],  # type: ignore[list-item]
+        activation=["identity"] * len(inputs) + [name for name, _ in scales],
+        aggregation=["sum"] * len(inputs) + [gene.aggregation for gene in genes],
         response=response,
         inputs=np.arange(len(inputs)),
         outputs=np.arange(len(inputs), len(inputs) + len(outputs)),
