@@ -8,7 +8,6 @@ last bit, for any number of threads.
 import math
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -150,6 +149,8 @@ def _share_out(run: Callable[[int], None], work: list[int], threads: int | None)
         for k in range(len(work)):
             run(k)
         return
+    from concurrent.futures import ThreadPoolExecutor  # at first use: most imports of the package never come here
+
     with ThreadPoolExecutor(n_threads) as pool:
         for _ in pool.map(run, range(len(work))):  # which raises what a run raised
             pass

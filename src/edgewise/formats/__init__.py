@@ -1,5 +1,6 @@
 """Networks in files; the suffix picks the format."""
 
+from importlib import import_module
 from os import PathLike
 from pathlib import Path
 from types import ModuleType
@@ -7,16 +8,16 @@ from typing import Any
 
 from edgewise.description import Description
 from edgewise.errors import FormatError, GraphError
-from edgewise.formats import csv, graphml, json, parquet, safetensors
 from edgewise.network import Network
 
-_BY_SUFFIX: dict[str, ModuleType] = {
-    ".json": json,
-    ".safetensors": safetensors,
-    ".graphml": graphml,
-    ".csv": csv,
-    ".parquet": parquet,
+_BY_SUFFIX = {
+    ".json": "json",
+    ".safetensors": "safetensors",
+    ".graphml": "graphml",
+    ".csv": "csv",
+    ".parquet": "parquet",
 }
+"""The modules of this folder, each imported when a file asks for it."""
 
 
 def _format(path: Path) -> ModuleType:
@@ -24,7 +25,7 @@ def _format(path: Path) -> ModuleType:
     if found is None:
         said = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
         raise FormatError(f"{path} has {said}; networks are kept in {', '.join(_BY_SUFFIX)} files")
-    return found
+    return import_module(f"edgewise.formats.{found}")
 
 
 def load(path: str | PathLike[str]) -> Network:

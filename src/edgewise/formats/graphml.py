@@ -9,7 +9,6 @@ import json
 import re
 from typing import Any
 from xml.parsers import expat
-from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from edgewise.network import Network
 NAMESPACE = "http://graphml.graphdrawing.org/xmlns"
 MAX_DEPTH = 64
 _TYPES = {"activation": "string", "aggregation": "string", "kind": "string", "tie": "int"}
+_ESCAPED = str.maketrans({letter: f"&#{ord(letter)};" for letter in "&<>\t\n\r"})
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -38,7 +38,7 @@ def encode(network: Network) -> bytes:
             graph[key] = json.dumps([names[j] for j in graph[key]], ensure_ascii=False)
     nodes, edges = description.node_attributes(network), description.edge_attributes(network)
     parallel = description.parallel_numbers(network)
-    quoted = [quoteattr(name) for name in names]
+    quoted = ['"' + name.translate(_ESCAPED).replace('"', "&quot;") + '"' for name in names]
     lines = ['<?xml version="1.0" encoding="utf-8"?>', f'<graphml xmlns="{NAMESPACE}">']
     for what, keys in (("graph", graph), ("node", NODE_KEYS), ("edge", EDGE_KEYS)):
         for key in keys:
@@ -59,7 +59,7 @@ def encode(network: Network) -> bytes:
 
 
 def _data(key: str, value: Any) -> str:
-    return f'<data key="{key}">{escape(str(value), {chr(13): "&#13;"})}</data>'
+    return f'<data key="{key}">{str(value).translate(_ESCAPED)}</data>'
 
 
 def describe(content: bytes) -> Description:
