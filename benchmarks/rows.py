@@ -230,9 +230,9 @@ DENSE: tuple[Row, ...] = (
         "A training step: dense 2-16-16-1, minibatches of 32, SGD",
         """A whole epoch runs in the core, so a step costs its arithmetic: the two passes and the update. What remains
         above that is gathering the minibatch's rows, and what happens around each of the sixteen epochs of a call:
-        drawing its order, its loss and R². JAX comes near when a whole epoch is compiled as one function; its usual loop, like PyTorch's,
-        pays for every call from Python. micrograd makes a Python object of every number; the figure it is held to is
-        nearer to the time of the arithmetic alone than a whole step comes.""",
+        drawing its order, its loss and R². JAX comes near when a whole epoch is compiled as one function; its usual
+        loop, like PyTorch's, pays for every call from Python. micrograd makes a Python object of every number; the
+        figure it is held to is nearer to the time of the arithmetic alone than a whole step comes.""",
         lambda: networks.regression(2, 16, 16, 1, batch_size=32, samples=2048, epochs=16),
         ours.step,
         (

@@ -1,6 +1,7 @@
 """Networks in files: exact round trips, NetworkX's reading, whole-or-nothing writing, hostile content."""
 
 import contextlib
+import io
 import json
 import struct
 
@@ -11,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import edgewise as ew
-from edgewise.formats import atomic
+from edgewise.formats import atomic, csv, graphml, parquet
 from edgewise.formats import json as json_format
 from edgewise.formats import safetensors as safetensors_format
 from strategies import dags
 
-FORMATS = [json_format, safetensors_format]
+FORMATS = [json_format, safetensors_format, graphml]
+TABLES = [csv, parquet]
 
 
 def assert_same(a, b):
@@ -43,14 +45,14 @@ def test_round_trips_are_exact(net, form):
     assert form.encode(again) == form.encode(net)
 
 
-@pytest.mark.parametrize("suffix", [".json", ".safetensors", ".JSON"])
+@pytest.mark.parametrize("suffix", [".json", ".safetensors", ".JSON", ".graphml", ".csv", ".parquet"])
 def test_files_by_suffix(tmp_path, suffix):
     small().save(tmp_path / f"net{suffix}")
     assert_same(small(), ew.load(tmp_path / f"net{suffix}"))
     assert [path.name for path in tmp_path.iterdir()] == [f"net{suffix}"]
 
 
-@pytest.mark.parametrize("suffix", [".json", ".safetensors"])
+@pytest.mark.parametrize("suffix", [".json", ".safetensors", ".csv", ".parquet"])
 def test_names_of_every_kind(tmp_path, suffix):
     names = ["</script>", 'quote"\\', "نص ‮ RTL", "x" * 10_000, "\n\t\0", "0"]
     net = ew.Network([0, 1, 2, 3, 4], [5] * 5, 1.0, names=names)
@@ -191,6 +193,205 @@ class TestWriting:
         with pytest.raises(ew.FormatError, match="not a finite number"):
             net.save(tmp_path / "net.json")
         assert not list(tmp_path.iterdir())
+
+
+class TestEdgeLists:
+    """CSV and Parquet: a row per arc, a row without a source per node."""
+
+    @pytest.mark.parametrize(("form", "examples"), [(csv, 60), (parquet, 4)])
+    def test_round_trips_are_exact(self, form, examples):
+        @settings(max_examples=examples)
+        @given(dags(dtypes=("float32", "float64")))
+        def there_and_back(net):
+            outputs = [j for j in sorted(net.outputs.tolist()) if not net.is_input[j]] or np.flatnonzero(~net.is_input)
+            net = net.replace(inputs=np.sort(net.inputs), outputs=outputs)
+            again = form.decode(form.encode(net))
+            assert_same(net.astype("float64") if form is csv else net, again)
+
+        there_and_back()
+
+    @pytest.mark.parametrize("form", TABLES)
+    def test_what_an_edge_list_has_no_place_for(self, form):
+        net = ew.Network([0, 1], [2, 2], 1.0, inputs=[1, 0])
+        with pytest.raises(ew.FormatError, match=r"the network's inputs are not all nodes.*save it as"):
+            form.encode(net)
+        broken = small()
+        broken.weight[0] = np.inf
+        with pytest.raises(ew.FormatError, match="not a finite number"):
+            form.encode(broken)
+        with pytest.raises(ew.FormatError, match="half a character"):
+            form.encode(ew.Network([0], [1], 1.0, names=["a", "\ud800"]))
+
+    def test_a_bare_list_of_arcs(self):
+        net = csv.decode(b"source,target\nb,h\na,h\nh,o\n")
+        assert (net.names, net.weight.tolist()) == (("b", "a", "h", "o"), [1, 1, 1])
+        net = csv.decode(b"when,target,source,weight\n1,10,2,0.5\n2,10,9, 2 \n3,11,10,\n")
+        assert (net.names, net.weight.tolist()) == (("2", "9", "10", "11"), [0.5, 2, 1])
+        assert not csv.decode(b"source,target\n1,2\n0,1\n").has_names
+        assert csv.decode(b"source,target\n007,7\n").names == ("007", "7")
+        assert csv.decode("\ufeffsource,target\r\nå,ß\r\n".encode()).names == ("å", "ß")
+
+    def test_nodes_of_their_own(self):
+        net = csv.decode(
+            b"source,target,weight,kind,activation,bias\n,o,,output,sigmoid,0.5\n,x,,input,,\n"
+            b"x,h,2,,,\nx,h,3,,,\nh,o,1,,,\n,alone,,,,\n"
+        )
+        assert net.names == ("o", "x", "alone", "h")
+        assert net.activations == ("sigmoid", "identity", "relu", "relu")
+        assert net.bias.tolist() == [0.5, 0, 0, 0]
+        assert net.weight.tolist() == [2, 3, 1]
+        assert net.outputs.tolist() == [0]
+
+    def test_parquet_of_other_types(self):
+        import polars as pl
+
+        frame = pl.DataFrame({"source": [3, 1, None], "target": [1, 2, 2], "bias": [None, None, 1]})
+        frame = frame.with_columns(weight=pl.Series([1, 2, None], dtype=pl.Int8), when=pl.lit([1]))
+        room = io.BytesIO()
+        frame.write_parquet(room)
+        net = parquet.decode(room.getvalue())
+        assert (net.names, net.weight.tolist(), net.bias.tolist()) == (("2", "1", "3"), [1, 2], [1, 0, 0])
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            (b"", "it is empty"),
+            (b"a,b\n1,2\n", "no column source and no column target"),
+            (b"source,weight\n1,2\n", "no column target; an edge list has source and target"),
+            (b"source,target\na,\n", "row 1: target is missing"),
+            (b"source,target,weight\na,b,1\nb,c,big\n", "row 2: weight 'big' must be a number"),
+            (b"source,target,weight\na,b,nan\n", "is nan"),
+            (b"source,target,tie\na,b,0.5\n", "row 1: tie '0.5' must be a whole number"),
+            (b"source,target,tie\na,b,-1\n", "row 1: tie -1 must be"),
+            (b"source,target,kind\na,b,\n,b,middle\n", "row 2: kind 'middle' must be"),
+            (b"source,target\n,b\na,b\n,b\n", "row 3: the node 'b' has a row already"),
+            (b"source,target\na,b\nb,a\n", "form a cycle"),
+            (b"source,target\na,b,c\n", "cannot be read as CSV"),
+            (b"source,target\n\xff,b\n", "cannot be read as CSV"),
+            (b"source,target\n", "no nodes"),
+            (b"source,source\na,b\n", "no column target|cannot be read"),
+        ],
+    )
+    def test_csv_that_cannot_be(self, content, message):
+        with pytest.raises((ew.FormatError, ew.GraphError), match=message):
+            csv.decode(content)
+
+    def test_parquet_that_cannot_be(self):
+        import polars as pl
+
+        for content in (b"", b"PAR1", b"PAR1" * 100, parquet.encode(small())[:-9]):
+            with pytest.raises(ew.FormatError):
+                parquet.decode(content)
+        room = io.BytesIO()
+        pl.DataFrame({"source": [0.5], "target": [1.5]}).write_parquet(room)
+        with pytest.raises(ew.FormatError, match="source must hold names or whole numbers, not Float64"):
+            parquet.decode(room.getvalue())
+
+    @settings(max_examples=100)
+    @given(st.data())
+    def test_damaged_csv(self, data):
+        content = bytearray(csv.encode(small()))
+        for _ in range(data.draw(st.integers(1, 4))):
+            content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+        decode_or_refuse(csv, bytes(content))
+
+
+class TestGraphML:
+    @pytest.mark.parametrize("parallel", [False, True])
+    def test_networkx_reads_what_we_write(self, parallel):
+        net = small() if not parallel else ew.Network([0, 0, 1], [1, 1, 2], [1, 2, 3.0], names=["<a>", 'b"&', " c\n"])
+        graph = networkx.read_graphml(io.BytesIO(graphml.encode(net)), force_multigraph=parallel)
+        again = ew.from_networkx(graph)
+        assert (again.names, again.activations) == (net.names, net.activations)
+        assert sorted(again.weight.tolist()) == sorted(net.weight.tolist())
+
+    @pytest.mark.parametrize("kind", [networkx.DiGraph, networkx.MultiDiGraph])
+    @pytest.mark.parametrize("named", [False, True])
+    def test_we_read_what_networkx_writes(self, kind, named):
+        graph = kind()
+        graph.add_node("a", activation="tanh", colour="red", size=7)
+        graph.add_edge("a", 7, weight=0.5)
+        graph.add_edge(7, "c", weight=-1)
+        content = "\n".join(networkx.generate_graphml(graph, named_key_ids=named)).encode()
+        net = graphml.decode(content)
+        assert net.names == ("a", "7", "c")
+        assert net.weight.tolist() == [0.5, -1.0]
+
+    def test_we_read_what_igraph_writes(self, tmp_path):
+        igraph = pytest.importorskip("igraph")
+        graph = igraph.Graph([(0, 1), (1, 2)], directed=True)
+        graph.es["weight"], graph.vs["activation"] = [2.0, 3.0], ["tanh", "sin", "cos"]
+        graph.write_graphml(str(tmp_path / "net.graphml"))
+        net = ew.load(tmp_path / "net.graphml")
+        assert (net.weight.tolist(), net.activations[1:]) == ([2, 3], ("sin", "cos"))
+
+    def test_defaults_and_foreign_elements(self):
+        net = graphml.decode(
+            GRAPHML.replace(b"<graph ", b'<x:a xmlns:x="urn:x"><x:node/></x:a><graph ').replace(
+                b'attr.type="double"/>', b'attr.type="double"><default>2.5</default></key>'
+            )
+        )
+        assert net.weight.tolist() == [2.5, -1.0]
+
+    @pytest.mark.parametrize(
+        "prolog",
+        [
+            b'<!DOCTYPE g [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>',
+            b'<!DOCTYPE g [<!ENTITY a SYSTEM "file:///etc/passwd">]>',
+            b'<!DOCTYPE g SYSTEM "http://127.0.0.1:9/g.dtd">',
+            b"<!DOCTYPE g>",
+        ],
+    )
+    def test_document_types_are_refused(self, prolog):
+        """Entities that blow up ("billion laughs"), or read files and addresses, begin with one."""
+        with pytest.raises(ew.FormatError, match="line 1: it declares a document type"):
+            graphml.decode(prolog + GRAPHML.replace(b"tanh", b"&a;"))
+
+    @pytest.mark.parametrize(
+        ("old", "new", "message"),
+        [
+            (b"", b"", "it is not XML: no element found"),
+            (b"</graphml>", b"", "it is not XML: no element found at line"),
+            (b"<graphml>", b"<graphml>" * 10_000, "nested too deeply"),
+            (b"", b"<graphml/>", "no graph in it"),
+            (b'"directed"', b'"undirected"', 'edgedefault must be "directed"'),
+            (b'source="a"', b'source="a" directed="false"', "an edge is undirected"),
+            (b'id="b"', b'id="a"', "the node 'a' is there already"),
+            (b'<node id="b"', b"<node", "this node has no id"),
+            (b'source="a"', b"", "this edge has no source"),
+            (b'source="a"', b'source="q"', r"edges\[0\]: source 'q' is not the id of a node"),
+            (b">-1<", b">minus one<", "weight 'minus one' is not of type double"),
+            (b">-1<", b">1e999<", "is inf"),
+            (b'key="w"', b'key="v"', "data have the key 'v', which is not declared"),
+            (b"</graph>", b'</graph><graph edgedefault="directed"/>', "more than one graph"),
+            (b"</graph>", b"<hyperedge/></graph>", "a hyperedge"),
+            (b"</graph>", b'<edge source="c" target="a"/></graph>', "form a cycle"),
+            (b"tanh", b"wavy", "unknown activation 'wavy'"),
+            (b"<graphml>", b'<?xml version="1.0" encoding="nonesuch"?><graphml>', "not XML"),
+        ],
+    )
+    def test_what_cannot_be(self, old, new, message):
+        content = GRAPHML.replace(old, new, 1) if old else new
+        with pytest.raises((ew.FormatError, ew.GraphError), match=message):
+            graphml.decode(content)
+
+    def test_what_xml_has_no_place_for(self):
+        with pytest.raises(ew.FormatError, match="XML has no place for"):
+            graphml.encode(ew.Network([0], [1], 1.0, names=["a", "b\0"]))
+
+    def test_inputs_must_be_a_list(self):
+        content = graphml.encode(ew.Network([0, 1], [2, 2], 1.0, inputs=[1, 0]))
+        assert graphml.decode(content).inputs.tolist() == [1, 0]
+        with pytest.raises(ew.FormatError, match="inputs must be a JSON list"):
+            graphml.decode(content.replace(b'["1", "0"]', b'["1", "q"]'))
+
+
+GRAPHML = b"""<graphml>
+<key id="w" for="edge" attr.name="weight" attr.type="double"/>
+<key id="f" for="node" attr.name="activation"/>
+<graph edgedefault="directed"><node id="a"/><node id="b"><data key="f">tanh</data></node><node id="c"/>
+<edge source="a" target="b"/><edge source="b" target="c"><data key="w">-1</data></edge></graph>
+</graphml>"""
 
 
 # ---- fuzzing: whatever the bytes, a network or an EdgewiseError ----

@@ -4,6 +4,7 @@ from edgewise import activations, aggregations, batches, dropout, initializers, 
 from edgewise.build import mlp, random_dag
 from edgewise.checkpoints import Checkpoint
 from edgewise.config import show_config
+from edgewise.cycles import FeedForward, feed_forward
 from edgewise.errors import DataError, EdgewiseError, FormatError, GraphError, MissingDependencyError
 from edgewise.expression import (
     Expression,
@@ -25,11 +26,16 @@ from edgewise.expression import (
 )
 from edgewise.formats import load
 from edgewise.history import EpochRecord, History, StepRecord
+from edgewise.interop.adjacency import from_adjacency, to_adjacency
+from edgewise.interop.neat import from_neat, to_neat
+from edgewise.interop.networkx import from_networkx, to_networkx
+from edgewise.interop.tensorneat import from_tensorneat
 from edgewise.layers import Layer
 from edgewise.losses import Loss
 from edgewise.network import Network
 from edgewise.optimizers import SGD, Adam, AdamW, OptimizerState
 from edgewise.paths import Path, count_paths, iter_paths, top_paths
+from edgewise.population import fit_many, forward_many
 from edgewise.results import BackwardPass, ForwardPass
 from edgewise.schedules import Cosine, ReduceOnPlateau, StepDecay
 from edgewise.training import fit
@@ -48,6 +54,7 @@ __all__ = [
     "EdgewiseError",
     "EpochRecord",
     "Expression",
+    "FeedForward",
     "FormatError",
     "ForwardPass",
     "GraphError",
@@ -70,7 +77,14 @@ __all__ = [
     "count_paths",
     "dropout",
     "exp",
+    "feed_forward",
     "fit",
+    "fit_many",
+    "forward_many",
+    "from_adjacency",
+    "from_neat",
+    "from_networkx",
+    "from_tensorneat",
     "graph",
     "hard_tanh",
     "initializers",
@@ -90,6 +104,9 @@ __all__ = [
     "sparse",
     "sqrt",
     "tanh",
+    "to_adjacency",
+    "to_neat",
+    "to_networkx",
     "top_paths",
     "variable",
     "variables",

@@ -160,10 +160,77 @@ _ROWS = (
     Activation("cos", np.cos, lambda s, y: -np.sin(s), (-1, 1), 1, False),
 )
 
-_table: dict[str, Activation] = {row.name: row for row in _ROWS}
 
-BUILTIN: tuple[str, ...] = tuple(_table)
-"""Names of the activations that come with Edgewise, in table order."""
+# ---- as neat-python has them: scaled and cut off. The core does not know these; the reference engine runs them ----
+
+
+def _cut(s: FloatArray, limit: float) -> FloatArray:
+    return np.where(s.real > limit, limit, np.where(s.real < -limit, -limit, s))
+
+
+def _within(s: FloatArray, limit: float) -> FloatArray:
+    """1 where nothing is cut off, ends included, 0 elsewhere."""
+    return np.where(np.abs(s) > limit, 0, np.ones_like(s))
+
+
+def _neat_inverse(s: FloatArray) -> FloatArray:
+    return np.where(s == 0, 0, 1 / s)
+
+
+_NEAT_ROWS = (
+    Activation(
+        "neat_sin",
+        lambda s: np.sin(_cut(5 * s, 60)),
+        lambda s, y: 5 * np.cos(_cut(5 * s, 60)) * _within(s, 12),
+        (-1, 1),
+        5,
+        False,
+        (-12.0, 12.0),
+    ),
+    Activation(
+        "neat_softplus",
+        lambda s: 0.2 * np.log1p(np.exp(_cut(5 * s, 60))),
+        lambda s, y: _sigmoid(5 * s) * _within(s, 12),
+        (0, 0.2 * math.log1p(math.exp(60))),
+        1,
+        False,
+        (-12.0, 12.0),
+    ),
+    Activation(
+        "neat_lelu",
+        lambda s: np.where(s.real > 0, s, 0.005 * s),
+        lambda s, y: np.where(y > 0, 1, np.full_like(y, 0.005)),
+        (-INF, INF),
+        1,
+        True,
+        (0.0,),
+    ),
+    Activation("neat_inv", _neat_inverse, lambda s, y: -y * y, (-INF, INF), INF, True, (0.0,)),
+    Activation(
+        "neat_log",
+        lambda s: np.log(np.where(s.real <= 1e-7, 1e-7, s)),
+        lambda s, y: np.where(s <= 1e-7, 0, 1 / s),
+        (math.log(1e-7), INF),
+        1e7,
+        False,
+        (1e-7,),
+    ),
+    Activation(
+        "neat_exp",
+        lambda s: np.exp(_cut(s, 60)),
+        lambda s, y: y * _within(s, 60),
+        (math.exp(-60), math.exp(60)),
+        math.exp(60),
+        False,
+        (-60.0, 60.0),
+    ),
+)
+
+BUILTIN: tuple[str, ...] = tuple(row.name for row in _ROWS)
+"""Names of the activations that the core knows, in table order."""
+
+_OURS = (*_ROWS, *_NEAT_ROWS)
+_table: dict[str, Activation] = {row.name: row for row in _OURS}
 
 
 def names() -> tuple[str, ...]:
@@ -195,7 +262,7 @@ def register(
     The definition is checked on a few points: shapes must be kept. Registering a name again replaces it; the names
     that come with Edgewise cannot be replaced. A network file stores the name alone, so register before loading.
     """
-    if name in BUILTIN:
+    if any(name == row.name for row in _OURS):
         raise GraphError(f"the activation {name!r} comes with Edgewise and cannot be replaced; choose another name")
     if not isinstance(name, str) or not name:
         raise GraphError(f"an activation's name must be a non-empty str, not {name!r}")

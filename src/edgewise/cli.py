@@ -84,7 +84,9 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
-NetworkFile = Annotated[Path, typer.Argument(metavar="NETWORK", help="A .json or .safetensors network.")]
+NetworkFile = Annotated[
+    Path, typer.Argument(metavar="NETWORK", help="A network: .json, .safetensors, .graphml, .csv or .parquet.")
+]
 
 
 def _show_version(wanted: bool) -> None:
@@ -778,8 +780,10 @@ def verify(
 
 @app.command(epilog="Example: `edgewise convert net.json net.safetensors`")
 def convert(
-    a: Annotated[Path, typer.Argument(metavar="A", help="The network to read: .json or .safetensors.")],
-    b: Annotated[Path, typer.Argument(metavar="B", help="The file to write; its suffix picks the format.")],
+    a: Annotated[Path, typer.Argument(metavar="A", help="The network to read, as its suffix says.")],
+    b: Annotated[
+        Path, typer.Argument(metavar="B", help="The file to write: .json, .safetensors, .graphml, .csv or .parquet.")
+    ],
     as_json: Json = False,
 ) -> None:
     """Write a network in another format."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from edgewise import activations, aggregations, engine, losses, objective, samples
-from edgewise.arrays import FloatArray, IntArray
+from edgewise.arrays import FloatArray, IntArray, all_finite
 from edgewise.errors import DataError, GraphError
 from edgewise.layers import Layer, find_layers
 from edgewise.plan import CycleFound, Plan, depth_to, find_cycle, group_by, make_plan
@@ -128,9 +128,13 @@ class Network:
     def _count_nodes(self, indices: Sequence[IntArray | None], per_node: Mapping[str, Any]) -> int:
         lengths = {} if self._given_names is None else {"names": len(self._given_names)}
         for what, given in per_node.items():
-            if not isinstance(given, str) and np.ndim(given) == 1:
+            if isinstance(given, str):
+                continue
+            if isinstance(given, list | tuple) and given and isinstance(given[0], str):
+                lengths[what] = len(given)  # which NumPy would look at name by name
+            elif np.ndim(given) == 1:
                 lengths[what] = len(given)
-            elif not isinstance(given, str) and np.ndim(given) > 1:
+            elif np.ndim(given) > 1:
                 raise GraphError(f"{what} has shape {np.shape(given)}; give one per node, or one for all")
         needed = 1 + max((int(array.max()) for array in indices if array is not None and len(array)), default=-1)
         if not lengths:
@@ -168,7 +172,7 @@ class Network:
             path = [*path[:6], f"... ({len(path) - 11} more)", *path[-5:]]
         raise GraphError(
             f"the edges {' -> '.join(path)} form a cycle{' (a shortest one)' if shortest else ''}; "
-            "a feed-forward network has none: remove one of these edges"
+            "a feed-forward network has none: remove one of these edges, or see edgewise.feed_forward"
         ) from None
 
     def _ends(self, given: IntArray | None, other_end: IntArray, what: str) -> IntArray:
@@ -176,9 +180,9 @@ class Network:
             free = np.ones(self.n_nodes, np.bool_)
             free[other_end] = False
             return np.flatnonzero(free).astype(np.int32)
-        values, counts = np.unique(given, return_counts=True)
-        if (counts > 1).any():
-            raise GraphError(f"{what} lists {self.label(values[counts > 1][0])} twice; list each node once")
+        counts = np.bincount(given, minlength=1)
+        if counts.max() > 1:
+            raise GraphError(f"{what} lists {self.label(int(counts.argmax()))} twice; list each node once")
         if what == "outputs" and not len(given):
             raise GraphError("outputs is empty; a network needs at least one output")
         return given
@@ -231,11 +235,15 @@ class Network:
             raise GraphError(f"{what} must be numbers: one per {per}, or one for all")
         if array.shape not in ((), (count,)):
             raise GraphError(f"{what} has shape {array.shape}; give ({count},), one per {per}, or one number for all")
-        with np.errstate(over="ignore"):
-            array = np.broadcast_to(array, (count,)).astype(self._dtype)
-        bad = np.flatnonzero(~np.isfinite(array))
-        if len(bad):
-            k = int(bad[0])
+        if array.shape != (count,):
+            array = np.broadcast_to(array, (count,))
+        if array.dtype == self._dtype:
+            array = array.copy()
+        else:
+            with np.errstate(over="ignore"):
+                array = array.astype(self._dtype)
+        if not all_finite(array):
+            k = int(np.argmin(np.isfinite(array)))
             place = (
                 f"node {self.label(k)}"
                 if per == "node"
@@ -395,7 +403,7 @@ class Network:
         x : (B, n_inputs), or (n_inputs,) for one sample, or a dict from input name to a number or (B,) numbers.
         """
         array, one_sample = samples.read(self, x)
-        _check_threads(threads)
+        check_threads(threads)
         return ForwardPass(_forward(engine, self, array, threads), one_sample=one_sample)
 
     def backprop(
@@ -429,7 +437,7 @@ class Network:
         Raises DataError for data that do not fit, GraphError for an unknown target.
         """
         array, one_sample = samples.read(self, x)
-        _check_threads(threads)
+        check_threads(threads)
         if reduction not in ("mean", "sum"):
             raise DataError(f"reduction must be 'mean' or 'sum', not {reduction!r}")
         start, one_target = objective.read(self, len(array), target, y, loss, sample_weight, class_weight)
@@ -508,7 +516,7 @@ class Network:
         return decouple(self)
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the network to a file; the suffix picks the format: .json or .safetensors.
+        """Write the network to a file; the suffix picks the format: .json, .safetensors, .graphml, .csv or .parquet.
 
         The file is written whole or not at all. FormatError if it cannot be.
         """
@@ -555,6 +563,6 @@ def _check_names(names: Sequence[str] | None) -> tuple[str, ...] | None:
     return tuple(str(name) for name in names)
 
 
-def _check_threads(threads: int | None) -> None:
+def check_threads(threads: int | None) -> None:
     if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
         raise DataError(f"threads must be a whole number ≥ 1, or None for all, not {threads!r}")

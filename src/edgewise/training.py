@@ -102,7 +102,7 @@ def fit(
     and step, and where in the network; the parameters are then those at the end of the last finite epoch.
     An interrupt (Ctrl-C) leaves the parameters as after the last whole step, and saves them if there is a checkpoint.
     """
-    _check_settings(epochs, batch_size, accumulate, patience, clip_norm, validation)
+    check_settings(epochs, batch_size, accumulate, patience, clip_norm, validation)
     check_number("tolerance", tolerance, 0)
     check_number("seed", seed, 0, whole=True)
     check_number("l1", l1, 0)
@@ -111,7 +111,7 @@ def fit(
         check_number("average", average, 0, 1)
         if state is not None:
             raise DataError("an average goes on in a checkpoint, not in a state: give one or the other")
-    used = losses.get(_default_loss(net, y) if loss is None else loss)
+    used = losses.get(default_loss(net, y) if loss is None else loss)
     target = Target(net, used, class_weight)
     source = batches.read(target, x, y, sample_weight)
     held_out: Source | None = None
@@ -163,7 +163,7 @@ def fit(
     return run.history
 
 
-def _check_settings(
+def check_settings(
     epochs: int, batch_size: int, accumulate: int, patience: int | None, clip_norm: float | None, validation: Any
 ) -> None:
     counts = {"epochs": epochs, "batch_size": batch_size, "accumulate": accumulate, "patience": patience}
@@ -179,7 +179,7 @@ def _check_settings(
         raise DataError(f"validation must be a pair (x, y), a share between 0 and 1, or a stream, not {validation!r}")
 
 
-def _default_loss(net: Network, y: ArrayLike | None) -> str:
+def default_loss(net: Network, y: ArrayLike | None) -> str:
     if y is None:
         raise DataError('a stream needs its loss to be named, such as loss="cross_entropy"')
     array = np.asarray(y)

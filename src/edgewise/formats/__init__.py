@@ -1,30 +1,53 @@
 """Networks in files; the suffix picks the format."""
 
+from importlib import import_module
 from os import PathLike
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+from edgewise.description import Description
 from edgewise.errors import FormatError, GraphError
-from edgewise.formats import json, safetensors
 from edgewise.network import Network
 
-_BY_SUFFIX: dict[str, ModuleType] = {".json": json, ".safetensors": safetensors}
+_BY_SUFFIX = {
+    ".json": "json",
+    ".safetensors": "safetensors",
+    ".graphml": "graphml",
+    ".csv": "csv",
+    ".parquet": "parquet",
+}
+"""The modules of this folder, each imported when a file asks for it."""
 
 
 def _format(path: Path) -> ModuleType:
     found = _BY_SUFFIX.get(path.suffix.lower())
     if found is None:
         said = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
-        raise FormatError(f"{path} has {said}; networks are kept in {' or '.join(_BY_SUFFIX)} files")
-    return found
+        raise FormatError(f"{path} has {said}; networks are kept in {', '.join(_BY_SUFFIX)} files")
+    return import_module(f"edgewise.formats.{found}")
 
 
 def load(path: str | PathLike[str]) -> Network:
-    """The network in a file, .json or .safetensors.
+    """The network in a file: .json, .safetensors, .graphml, or an edge list as .csv or .parquet.
 
     FormatError if the file cannot be read or does not hold what its format promises, GraphError if what it holds
     cannot be a network.
     """
+    network: Network = _read(path, "decode")
+    return network
+
+
+def describe(path: str | PathLike[str]) -> Description:
+    """The graph in a file, which may have cycles; FormatError as from `load`, and for a format of networks alone."""
+    reader = _format(Path(path))
+    if not hasattr(reader, "describe"):
+        raise FormatError(f"{path}: this format holds networks, which have no cycles; load it")
+    graph: Description = _read(path, "describe")
+    return graph
+
+
+def _read(path: str | PathLike[str], what: str) -> Any:
     where = Path(path)
     reader = _format(where)
     try:
@@ -33,14 +56,13 @@ def load(path: str | PathLike[str]) -> Network:
         reason = getattr(error, "strerror", None) or error
         raise FormatError(f"cannot read {where}: {reason}") from None
     try:
-        network: Network = reader.decode(content)
+        return getattr(reader, what)(content)
     except (FormatError, GraphError) as error:
         raise type(error)(f"{where}: {error}") from None
-    return network
 
 
 def save(network: Network, path: str | PathLike[str]) -> None:
-    """Write a network to a .json or .safetensors file, whole or not at all; FormatError if it cannot be written."""
+    """Write a network to a file, whole or not at all, as its suffix says; FormatError if it cannot be written."""
     from edgewise.formats import atomic
 
     where = Path(path)
