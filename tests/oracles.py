@@ -30,6 +30,12 @@ ACTIVATIONS = {
     "cos": torch.cos,
     "gaussian": lambda s: torch.exp(-(s**2)),
     "hat": lambda s: torch.relu(1 - torch.abs(s)),
+    "neat_sin": lambda s: torch.sin(torch.clamp(5 * s, -60, 60)),
+    "neat_softplus": lambda s: 0.2 * torch.log1p(torch.exp(torch.clamp(5 * s, -60, 60))),
+    "neat_lelu": lambda s: torch.where(s > 0, s, 0.005 * s),
+    "neat_inv": lambda s: torch.where(s == 0, 0, 1 / torch.where(s == 0, 1, s)),
+    "neat_log": lambda s: torch.log(torch.clamp(s, min=1e-7)),
+    "neat_exp": lambda s: torch.exp(torch.clamp(s, -60, 60)),
 }
 
 

@@ -77,6 +77,7 @@ def test_nan_stays_nan(row):
 @pytest.mark.parametrize("row", EVERY, ids=ids)
 def test_the_range_and_the_largest_gate_are_as_stated(row):
     s = np.linspace(0.001 if row.name in POSITIVE else -12, 12, 200_001)
+    s = np.concatenate([s, *(kink * (1 + np.array([-1e-9, 0, 1e-9])) for kink in row.kinks)])
     s = s[s != 0]
     y = row.value(s)
     gate = np.abs(row.gate(s, y))
@@ -104,7 +105,7 @@ def test_where_the_gate_can_be_had_from_the_value(row):
             assert np.ptp(gate[y == 0]) == 0
             assert (steps[y[1:] > 0] > 0).all()
         else:  # rounding alone makes two Φ equal, where the curve is flat; 1/s also jumps
-            assert row.name in ("sigmoid", "tanh", "elu", "selu", "exp", "reciprocal")
+            assert row.name in ("sigmoid", "tanh", "elu", "selu", "exp", "reciprocal", "neat_inv")
             equal = steps == 0
             assert_close(gate[1:][equal], gate[:-1][equal], 1e-9)
             assert len(np.unique(y)) >= 0.9 * len(y)
@@ -113,6 +114,8 @@ def test_where_the_gate_can_be_had_from_the_value(row):
     pairs = {
         "hard_tanh": (1, 5), "clamped": (1, 5), "hat": (-0.5, 0.5), "gaussian": (-1, 1), "square": (-1, 1),
         "abs": (-1, 1), "sin": (0.5, math.pi - 0.5), "cos": (0.5, -0.5),
+        "neat_sin": (0.1, math.pi / 5 - 0.1), "neat_softplus": (12, 15), "neat_log": (1e-7 * (1 + 1e-15), 1e-8),
+        "neat_exp": (60, 70),
     }  # fmt: skip
     if row.name in pairs:
         two = np.array(pairs[row.name], float)

@@ -161,7 +161,7 @@ _ROWS = (
 )
 
 
-# ---- as neat-python has them: scaled and cut off. The core does not know these; the reference engine runs them ----
+# ---- as neat-python has them: scaled and cut off ----
 
 
 def _cut(s: FloatArray, limit: float) -> FloatArray:
@@ -226,11 +226,10 @@ _NEAT_ROWS = (
     ),
 )
 
-BUILTIN: tuple[str, ...] = tuple(row.name for row in _ROWS)
-"""Names of the activations that the core knows, in table order."""
+_table: dict[str, Activation] = {row.name: row for row in (*_ROWS, *_NEAT_ROWS)}
 
-_OURS = (*_ROWS, *_NEAT_ROWS)
-_table: dict[str, Activation] = {row.name: row for row in _OURS}
+BUILTIN: tuple[str, ...] = tuple(_table)
+"""Names of the activations that come with Edgewise, in table order."""
 
 
 def names() -> tuple[str, ...]:
@@ -262,7 +261,7 @@ def register(
     The definition is checked on a few points: shapes must be kept. Registering a name again replaces it; the names
     that come with Edgewise cannot be replaced. A network file stores the name alone, so register before loading.
     """
-    if any(name == row.name for row in _OURS):
+    if name in BUILTIN:
         raise GraphError(f"the activation {name!r} comes with Edgewise and cannot be replaced; choose another name")
     if not isinstance(name, str) or not name:
         raise GraphError(f"an activation's name must be a non-empty str, not {name!r}")

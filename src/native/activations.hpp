@@ -223,6 +223,61 @@ struct Cos {
     }
 };
 
+// ---- as neat-python has them: scaled and cut off ----
+
+struct NeatSin {
+    template <class V>
+    static EDGEWISE_INLINE void row(V s, V& y, V& gate) {
+        const auto both = sincos(at_most(at_least(5 * s, -60), 60));
+        y = both.sin;
+        gate = magnitude(s) > splat<V>(12) ? V{} : 5 * both.cos;
+    }
+};
+
+struct NeatSoftplus {
+    template <class V>
+    static EDGEWISE_INLINE void row(V s, V& y, V& gate) {
+        Softplus::row(at_most(at_least(5 * s, -60), 60), y, gate);
+        y = static_cast<ScalarOf<V>>(0.2) * y;
+        gate = magnitude(s) > splat<V>(12) ? V{} : gate;
+    }
+};
+
+struct NeatLelu {
+    template <class V>
+    static EDGEWISE_INLINE void row(V s, V& y, V& gate) {
+        const V slope = splat<V>(static_cast<ScalarOf<V>>(0.005));
+        y = s > V{} ? s : slope * s;
+        gate = s > V{} ? splat<V>(1) : slope;
+    }
+};
+
+struct NeatInv {
+    template <class V>
+    static EDGEWISE_INLINE void row(V s, V& y, V& gate) {
+        y = s == V{} ? V{} : 1 / s;
+        gate = -y * y;
+    }
+};
+
+struct NeatLog {
+    template <class V>
+    static EDGEWISE_INLINE void row(V s, V& y, V& gate) {
+        const V least = splat<V>(static_cast<ScalarOf<V>>(1e-7));
+        const V used = s <= least ? least : s;
+        y = log(used);
+        gate = s <= least ? V{} : 1 / used;
+    }
+};
+
+struct NeatExp {
+    template <class V>
+    static EDGEWISE_INLINE void row(V s, V& y, V& gate) {
+        y = exp(at_most(at_least(s, -60), 60));
+        gate = magnitude(s) > splat<V>(60) ? V{} : y;
+    }
+};
+
 }  // namespace rows
 
 // f(row) for the row that the code names
@@ -253,6 +308,12 @@ EDGEWISE_INLINE void with_row(Activation code, F f) {
         case Activation::abs: return f(rows::Abs{});
         case Activation::sin: return f(rows::Sin{});
         case Activation::cos: return f(rows::Cos{});
+        case Activation::neat_sin: return f(rows::NeatSin{});
+        case Activation::neat_softplus: return f(rows::NeatSoftplus{});
+        case Activation::neat_lelu: return f(rows::NeatLelu{});
+        case Activation::neat_inv: return f(rows::NeatInv{});
+        case Activation::neat_log: return f(rows::NeatLog{});
+        case Activation::neat_exp: return f(rows::NeatExp{});
     }
 }
 

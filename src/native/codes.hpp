@@ -31,8 +31,14 @@ enum class Activation : std::uint8_t {
     abs,
     sin,
     cos,
+    neat_sin,
+    neat_softplus,
+    neat_lelu,
+    neat_inv,
+    neat_log,
+    neat_exp,
 };
-constexpr int N_ACTIVATIONS = 24;
+constexpr int N_ACTIVATIONS = 30;
 
 // Whether Φ′(s) can be read off Φ(s), so that no gate is kept.
 constexpr bool gate_from_value(Activation a) { return a == Activation::relu || a == Activation::identity; }
