@@ -31,6 +31,7 @@ BACKWARD = (
     "bias_gradient_per_sample",
 )
 QUANTITIES = FORWARD + BACKWARD
+OVER_SAMPLES = ("weight_gradient", "bias_gradient", "response_gradient", "loss")
 BATCH_SIZES = (1, 2, 3, 7, 13, 31, 64, 97, 131)
 DTYPES = ("float64", "float32")
 OWN_LOSS = ew.Loss("quartic", lambda o, y: ((o - y) ** 4).sum(axis=1), lambda o, y: 4 * (o - y) ** 3)
@@ -72,15 +73,24 @@ def of_loss(net, rng, n_samples, loss="squared_error"):
 
 
 def assert_native_is_reference(net, x, *target, names=QUANTITIES, **asked):
-    """float32 is held to the reference in float64; where the reference in float32 is itself further from that than
-    1e-5, because a number is a small difference of large ones, to a few times its error."""
+    """float32 is held to the reference in float64. Where the reference is itself less exact than 1e-5, or 1e-12 in
+    float64, because a number is a small difference of large ones, to a few times its error: in float32 that is its
+    distance from float64, in float64 that between sums over samples forth and back."""
     assert runs(net)
     found = everything(net.backprop(x, *target, engine="native", **asked), names)
     expected = everything(net.astype("float64").backprop(x, *target, engine="reference", **asked), names)
     assert found.keys() == expected.keys()
     if net.dtype == np.float64:
         for name, array in found.items():
-            _close(name, array, expected[name], 1e-12)
+            try:
+                _close(name, array, expected[name], 1e-12)
+            except AssertionError:
+                if name not in OVER_SAMPLES:
+                    raise
+                back = {key: array[::-1] if len(np.shape(array)) else array for key, array in asked.items()}
+                other = everything(net.backprop(x[::-1], *target, engine="reference", **back), (name,))[name]
+                error, scale = np.abs(other - expected[name]).max(), np.abs(expected[name]).max()
+                _close(name, array, expected[name], 4 * error / scale)
         return
     inexact = None
     for name, array in found.items():
