@@ -7,11 +7,11 @@ header in every message.
 Nothing is learnt from rows outside the training part: means, scales, categories and fill-ins come from there alone.
 """
 
-import io
 import math
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -20,23 +20,20 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise import parquet
+from edgewise import csv_file, parquet
 from edgewise.arrays import FloatArray
 from edgewise.errors import DataError, FormatError, MissingDependencyError
 from edgewise.losses import Loss
+from edgewise.pieces import File, Odd, Piece, Values
 
 Task = Literal["classification", "regression"]
 
 BUNDLED = ("digits", "iris", "wine", "breast_cancer", "diabetes")
 """Names of the data sets that need no file."""
 
-MISSING_WORDS = ("NA", "N/A", "NaN", "nan", "null", "?")
-"""What stands for a missing value in a CSV file, besides an empty cell."""
-
 PARQUET_SUFFIXES = (".parquet", ".pq")
-SUFFIXES = (".csv", ".tsv", *PARQUET_SUFFIXES)
-TO_PARQUET = 'polars.scan_csv("data.csv").sink_parquet("data.parquet")'
-"""How a CSV file of any size becomes one."""
+TEXT_SUFFIXES = (".csv", ".tsv")
+SUFFIXES = (*TEXT_SUFFIXES, *PARQUET_SUFFIXES)
 MAX_CATEGORIES = 1000
 """More different words than this in one column are taken for an identifier, not for categories."""
 MAX_GUESSED_CLASSES = 20
@@ -56,10 +53,17 @@ class Column:
     kind: Literal["number", "truth", "word"]
     first_row: int = 0
     """How many rows of the table come before these, where they are a piece of it."""
+    odd: Odd | None = None
+    """What made this a column of words, where numbers or truth values come before it."""
 
     @property
     def numeric(self) -> bool:
         return self.kind != "word"
+
+    @property
+    def remark(self) -> str:
+        """What an error about its words should end with."""
+        return "" if self.odd is None else f" ({self.odd})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,16 +139,60 @@ def read_columns(
 
     DataError if there is no row, a column is missing, or one is of an odd type.
     """
-    frame = _read_frame(path, header=True)
-    if frame.height == 0 or frame.width == 0:
+    if _is_parquet(path):
+        frame = _parquet_frame(path)
+        found, n_rows = frame.columns, frame.height
+    else:
+        _check_fits(path)
+        file = csv_file.CsvFile(path)
+        found, n_rows = file.names, file.n_rows
+    if n_rows == 0 or not found:
         raise DataError(f"{path} is empty: it has no row of data")
-    check_present(path, frame.columns, names or ())
-    wanted = frame.columns if names is None else (*names, *optional)
-    return tuple(_column(path, series) for series in frame.get_columns() if series.name in wanted)
+    check_present(path, found, names or ())
+    wanted = [name for name in found if names is None or name in (*names, *optional)]
+    if _is_parquet(path):
+        return tuple(_column(path, frame.get_column(name)) for name in wanted)
+    return _whole(file, wanted)
+
+
+def open_file(path: str | PathLike[str]) -> File:
+    """A file to be read piece by piece: CSV or TSV by its suffix, Parquet else. FormatError if it cannot be read."""
+    return csv_file.CsvFile(path) if _is_text(path) else parquet.ParquetFile(path)
+
+
+def column_names(path: str | PathLike[str]) -> tuple[str, ...]:
+    """Of such a file, without reading more of it than that takes."""
+    return csv_file.names(path) if _is_text(path) else parquet.ParquetFile(path).names
+
+
+def _is_text(path: str | PathLike[str]) -> bool:
+    return Path(path).suffix.lower() in TEXT_SUFFIXES
+
+
+def _is_parquet(path: str | PathLike[str]) -> bool:
+    return Path(path).suffix.lower() in PARQUET_SUFFIXES
+
+
+def _whole(file: File, names: Sequence[str]) -> tuple[Column, ...]:
+    """These columns of a file, all rows of them."""
+    for name in names:
+        check_kind(file.path, name, file.kinds[name])
+    with file.read(names) as reading:
+        pieces = [columns_of(piece) for piece in reading]
+    return tuple(
+        Column(
+            parts[0].name,
+            np.concatenate([part.values for part in parts]),
+            np.concatenate([part.missing for part in parts]),
+            parts[0].kind,
+            odd=parts[0].odd,
+        )
+        for parts in zip(*pieces, strict=True)
+    )
 
 
 def check_kind(source: str | PathLike[str], name: str, kind: str) -> None:
-    """DataError if a column of a `parquet.File` holds neither numbers nor words."""
+    """DataError if a column of a file holds neither numbers nor words, by `pieces.File.kinds`."""
     if kind == "(null)":
         raise DataError(f"{source}: column {name!r} holds no value at all; remove it")
     if kind.startswith("("):
@@ -188,10 +236,10 @@ def read_numbers(path: str | Path, names: Sequence[str] | None = None) -> FloatA
     picked by `names` if all of them are there, whatever their order; otherwise they are taken as they stand.
     DataError for a word, a missing value or one that is not finite, with column and row.
     """
-    if Path(path).suffix.lower() in PARQUET_SUFFIXES:
+    if _is_parquet(path):
         columns = read_columns(path)
     else:
-        frame = _read_frame(path, header=False)
+        frame = _text_frame(path)
         if frame.height == 0:
             raise DataError(f"{path} is empty: it has no row of data")
         first = [str(cell) for cell in frame.row(0)]
@@ -205,7 +253,9 @@ def read_numbers(path: str | Path, names: Sequence[str] | None = None) -> FloatA
             columns = tuple(by_name[name] for name in names)
     for column in columns:
         if not column.numeric:
-            raise DataError(f"{path}: column {column.name!r} holds words ({column.values[0]!r}, …), not numbers")
+            raise DataError(
+                f"{path}: column {column.name!r} holds words ({column.values[0]!r}, …), not numbers{column.remark}"
+            )
         refuse_missing(column, np.arange(len(column.values)))
     return np.stack([column.values.astype(np.float64) for column in columns], axis=1)
 
@@ -236,46 +286,41 @@ def _words_to_numbers(path: str | Path, name: str, series: Any) -> Column:
     return Column(name, values, np.isnan(values), "number")
 
 
-def _read_frame(path: str | Path, *, header: bool) -> Any:
-    """A polars DataFrame; without a header every cell is text."""
+def _read_bytes(path: str | PathLike[str]) -> bytes:
     try:
-        import polars as pl
-    except ImportError:
-        raise MissingDependencyError("polars", "cli", "reading CSV and Parquet files") from None
-    try:
-        if Path(path).suffix.lower() not in PARQUET_SUFFIXES and Path(path).stat().st_size * 2 > memory_bytes():
-            raise DataError(
-                f"{path} is too large to be read into memory; make a Parquet file of it, which training streams: "
-                + TO_PARQUET
-            )
         content = Path(path).read_bytes()
     except OSError as error:
         raise FormatError(f"cannot read {path}: {error.strerror or error}") from None
     except ValueError as error:  # a null character in the name
         raise FormatError(f"cannot read {str(path)!r}: {error}") from None
-    suffix = Path(path).suffix.lower()
     if not content.strip():
         raise DataError(f"{path} is empty: it has no row of data")
+    return content
+
+
+def _parquet_frame(path: str | PathLike[str]) -> Any:
+    """The polars DataFrame in a Parquet file."""
     try:
-        if suffix in PARQUET_SUFFIXES:
-            return parquet.read(content)
-        return pl.read_csv(
-            io.BytesIO(content),
-            separator="\t" if suffix == ".tsv" else ",",
-            has_header=header,
-            infer_schema_length=None if header else 0,
-            null_values=list(MISSING_WORDS),
-        )
-    except pl.exceptions.NoDataError:
-        raise DataError(f"{path} is empty: it has no row of data") from None
-    except (KeyboardInterrupt, SystemExit, MemoryError):
-        raise
-    except BaseException as error:  # polars' panics on a damaged file are not even Exceptions
-        if isinstance(error, Exception) or type(error).__name__ == "PanicException":
-            kind = "Parquet" if suffix in PARQUET_SUFFIXES else "CSV"
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise FormatError(f"cannot read {path} as {kind}: {reason[:200]}") from None
-        raise
+        return parquet.read(_read_bytes(path))
+    except ImportError:
+        raise MissingDependencyError("polars", "cli", "reading CSV and Parquet files") from None
+    except FormatError as error:
+        raise FormatError(f"cannot read {path} as Parquet: {error}") from None
+
+
+def _text_frame(path: str | PathLike[str]) -> Any:
+    """A polars DataFrame of the text in each cell of a CSV file, the first row too."""
+    return csv_file.text(_read_bytes(path), path)
+
+
+def _check_fits(path: str | PathLike[str]) -> None:
+    """DataError about a CSV file that is too large to be read at once."""
+    with suppress(OSError, ValueError):  # which shows when it is read
+        if Path(path).stat().st_size * 2 > memory_bytes():
+            raise DataError(
+                f"{path} is too large to be read into memory; `edgewise train` streams it, and so does "
+                "edgewise.streams.TableStream"
+            )
 
 
 def memory_bytes() -> float:
@@ -305,15 +350,15 @@ def _column(path: str | Path, series: Any) -> Column:
     raise DataError(f"{path}: column {name!r} holds {dtype}; turn it into numbers or words, or remove it")
 
 
-def columns_of(piece: parquet.Piece) -> tuple[Column, ...]:
-    """The columns of some rows of a Parquet file; DataError for a number that is not finite, with its row."""
+def columns_of(piece: Piece) -> tuple[Column, ...]:
+    """The columns of some rows of a file; DataError for a number that is not finite, with its row."""
     return tuple(_column_of(values, piece.first_row) for values in piece.columns)
 
 
-def _column_of(values: parquet.Values, first_row: int) -> Column:
+def _column_of(values: Values, first_row: int) -> Column:
     if values.words is not None:
         words = np.array([*values.words, None], dtype=object)
-        return Column(values.name, words[values.numbers], values.numbers < 0, "word", first_row)
+        return Column(values.name, words[values.numbers], values.numbers < 0, "word", first_row, values.odd)
     numbers = values.numbers.astype(np.float64)
     refuse_infinite(values.name, numbers, first_row)
     return Column(values.name, numbers, np.isnan(numbers), "truth" if values.kind == "truth" else "number", first_row)
@@ -348,14 +393,22 @@ def _bundled(name: str) -> tuple[Column, ...]:
 
 def decide_task(target: Column, requested: Task | None = None) -> Task:
     """Classification if the target holds words, truth values or few whole numbers; `requested` overrules that."""
-    known = target.values[~target.missing]
-    if requested == "regression" and not target.numeric:
-        raise DataError(f"the target {target.name!r} holds words ({known[0]!r}, …): regression needs numbers")
+    check_task(target, requested)
     if requested is not None:
         return requested
+    known = target.values[~target.missing]
     if target.kind != "number":
         return "classification"
     return "classification" if look_like_classes(np.unique(known), len(known)) else "regression"
+
+
+def check_task(target: Column, requested: Task | None) -> None:
+    """DataError if the target holds words, and numbers are to be learnt."""
+    if requested == "regression" and not target.numeric:
+        word = next(iter(target.values[~target.missing]), "")
+        raise DataError(
+            f"the target {target.name!r} holds words ({word!r}, …): regression needs numbers{target.remark}"
+        )
 
 
 def look_like_classes(distinct: FloatArray, n_rows: int) -> bool:
@@ -677,6 +730,7 @@ class FeatureSummary:
     """Those with a value."""
     moments: Moments = field(default_factory=Moments)
     words: Counter[str] | None = None
+    remark: str = ""
 
     def add(self, column: Column, rows: NDArray[Any]) -> None:
         """These rows of (a piece of) the column; DataError for a missing value in any row, unless `impute`."""
@@ -690,6 +744,7 @@ class FeatureSummary:
             return
         self.words = Counter() if self.words is None else self.words
         self.words.update(known.tolist())
+        self.remark = column.remark
         if len(self.words) > MAX_CATEGORIES:
             self._refuse_identifier(self.words)
 
@@ -709,7 +764,7 @@ class FeatureSummary:
     def _refuse_identifier(self, words: Counter[str]) -> None:
         raise DataError(
             f"column {self.name!r} has {len(words)} different words in {self.rows} rows: it looks like an "
-            "identifier, from which nothing can be learnt; remove it"
+            f"identifier, from which nothing can be learnt; remove it{self.remark}"
         )
 
 
@@ -731,6 +786,8 @@ def _apply(feature: NumericFeature | CategoricalFeature, column: Column, rows: N
     values, missing = column.values[rows], column.missing[rows]
     if isinstance(feature, NumericFeature):
         if not column.numeric:
+            if column.odd is not None:
+                raise DataError(f"column {feature.name!r} holds words where numbers were learnt from{column.remark}")
             k = next((k for k, word in enumerate(values.tolist()) if word is not None and not _is_number(word)), 0)
             raise DataError(
                 f"column {feature.name!r} holds words where numbers were learnt from: {values[k]!r} in row "

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise import checkpoints, data, formats, gates, losses, optimizers, parquet, schedules, sparse, streams
+from edgewise import checkpoints, data, formats, gates, losses, optimizers, schedules, sparse, streams
 from edgewise.arrays import FloatArray
 from edgewise.build import mlp
 from edgewise.checkpoints import Checkpoint
@@ -24,7 +24,7 @@ from edgewise.history import EpochRecord, History
 from edgewise.losses import Loss
 from edgewise.network import Network
 from edgewise.scores import Score
-from edgewise.streams import ParquetStream
+from edgewise.streams import TableStream
 from edgewise.training import fit
 from edgewise.view import curves, machine
 
@@ -200,9 +200,9 @@ class _InMemory:
 
 @dataclass(frozen=True, slots=True)
 class _Streamed:
-    """A Parquet file that is read piece by piece."""
+    """A file that is read piece by piece."""
 
-    stream: ParquetStream
+    stream: TableStream
     loss: Loss
 
     @property
@@ -219,7 +219,7 @@ class _Streamed:
         counts = self.stream.class_counts
         return None if counts is None else int(np.argmax(list(counts.values())))
 
-    def training(self, network: Network) -> tuple[ParquetStream]:
+    def training(self, network: Network) -> tuple[TableStream]:
         return (self._encoded(network),)
 
     def validation(self, network: Network) -> Samples:
@@ -228,7 +228,7 @@ class _Streamed:
     def held_out(self, network: Network) -> Iterable[Samples]:
         return self._encoded(network).test.chunks(0)
 
-    def _encoded(self, network: Network) -> ParquetStream:
+    def _encoded(self, network: Network) -> TableStream:
         return self.stream.encoded(self.loss, network.n_outputs)
 
 
@@ -370,13 +370,13 @@ def _prepare(settings: Settings) -> _Task:
 def _prepare_stream(settings: Settings, given_loss: Loss | None) -> _Streamed:
     streams.check_can_stream(settings.data)
     if settings.target is None:
-        names = parquet.File(settings.data).names
+        names = data.column_names(settings.data)
         raise DataError(
             f"which column of {settings.data} is the target? Name it with --target; columns: {data.listed(names)}"
         )
     if not 0 < settings.test_share < 1:
         raise DataError(f"a share of {settings.test_share} leaves one part empty; it must lie between 0 and 1")
-    stream = ParquetStream(
+    stream = TableStream(
         settings.data,
         settings.target,
         task=settings.task,
