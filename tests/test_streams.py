@@ -230,6 +230,25 @@ def test_training_is_taken_up_in_the_middle_of_a_stream(trees, tmp_path, place):
     assert trained(resume=tmp_path / "state") == trained()
 
 
+def test_a_checkpoint_refuses_another_stream_by_name(trees, tmp_path):
+    def trained(path, more=None, **settings):
+        net = ew.mlp([7, 6, 2], seed=0)
+        stream = TableStream(path, "kind", **settings)
+        ew.fit(net, stream, loss="cross_entropy", epochs=1, batch_size=100, progress=False, **more)
+
+    state = tmp_path / "state"
+    trained(trees, {"checkpoint": ew.Checkpoint(state)})
+    (tmp_path / "elsewhere").mkdir()
+    copy = tmp_path / "elsewhere" / trees.name
+    copy.write_bytes(trees.read_bytes())
+    trained(copy, {"resume": state})
+    other = write(tmp_path / f"other{trees.suffix}", frame())
+    changed = write(copy, frame().with_columns(pl.col("girth").shift(1, fill_value=0.0)))
+    for path, size in ((other, streams.BUFFER_BYTES), (changed, streams.BUFFER_BYTES), (trees, 9999)):
+        with pytest.raises(ew.DataError, match=rf"of another run: .* is {trees.name} \(3000 .* and {path.name} \(3000"):
+            trained(path, {"resume": state}, buffer_bytes=size)
+
+
 @pytest.mark.parametrize(
     ("loss", "n_outputs", "y"),
     [
@@ -466,6 +485,16 @@ def test_a_reader_that_breaks_off_is_an_error(parquet_trees):
         reading.stop()
         with pytest.raises(ew.FormatError, match="its reader broke off; the file is damaged"):
             list(pieces)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process may have what it wants")
+def test_a_reader_that_needs_too_much_memory_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet, "READER_BYTES", 200 << 20)
+    path = write(tmp_path / "t.parquet", pl.DataFrame({"word": ["a" * (150 << 20)], "y": [1.0]}))
+    assert path.stat().st_size < 1 << 20
+    file = parquet.ParquetFile(path)
+    with file.read(file.names) as reading, pytest.raises(ew.FormatError, match="its reader needs more than 200 MiB"):
+        list(reading)
 
 
 def test_without_pyarrow_the_extra_is_named(parquet_trees, monkeypatch):

@@ -54,6 +54,8 @@ class CsvFile(File):
         except _NotClosedError:
             raise _error(self.path, f"a quote in {place} is not closed") from None
         self.group_rows = tuple(rows)
+        checksums = [place.checksum for place in self._places]
+        self.checksum = crc32(repr(checksums).encode(), crc32(self._header))
         self.kinds = {name: kind or "(null)" for name, kind in self._found.items()}
         self.check_unchanged()
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,10 @@ _BROKE_OFF = "its reader broke off; the file is damaged"
 PIECE_BYTES = 1 << 21
 """About what a piece takes, as numbers of 8 bytes."""
 PIPE_BYTES = 1 << 20
+BLOCKS, BLOCK_BYTES = 64, 1 << 12
+"""What a file is known by, beside its footer: so many parts of it, evenly spread."""
+READER_BYTES = 1 << 32
+"""As much memory as the process that reads piece by piece may have; a page that needs more is an error."""
 
 
 def read(content: bytes) -> Any:
@@ -76,6 +81,7 @@ class ParquetFile(File):
         self.kinds = dict(said["columns"])
         self.names = tuple(name for name, _ in said["columns"])
         self.group_rows = tuple(said["rows"])
+        self.checksum = _checksum(self.path)
         if len(self.kinds) < len(self.names):
             twice = next(name for name in self.names if self.names.count(name) > 1)
             raise FormatError(f"{path} has two columns called {twice!r}; rename one")
@@ -163,7 +169,7 @@ class _Reader:
         script = Path(__file__).with_name("parquet_child.py")
         # -P: nothing in the folder of the script is taken for pyarrow
         self.process = subprocess.Popen(
-            [sys.executable, "-P", str(script)],
+            [sys.executable, "-P", str(script), str(READER_BYTES)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -209,6 +215,20 @@ class _Reader:
 
     def _error(self, reason: str) -> FormatError:
         return FormatError(f"cannot read {self._path} as Parquet: {reason}")
+
+
+def _checksum(path: Path) -> int:
+    """Of the footer, with the schema and the place, size and limits of every column of a row group, and of samples."""
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        file.seek(size - 8)
+        footer = min(int.from_bytes(file.read(4), "little"), size - 8)
+        parts = [(size - 8 - footer, footer), *((k * (size // BLOCKS), BLOCK_BYTES) for k in range(BLOCKS))]
+        found = 0
+        for first, n_bytes in parts:
+            file.seek(first)
+            found = crc32(file.read(n_bytes), found)
+    return found
 
 
 def _close_all(readers: list[_Reader]) -> None:

@@ -73,6 +73,8 @@ class File(ABC):
     names: tuple[str, ...]
     group_rows: tuple[int, ...]
     """How many rows there are in each group: rows that follow each other, and can be read without those before."""
+    checksum: int
+    """By which the file is known again, whatever its name and time."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)

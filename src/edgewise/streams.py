@@ -129,6 +129,14 @@ class TableStream:
         """Of an epoch."""
         return self.n_rows["training"]
 
+    @property
+    def fingerprint(self) -> str:
+        """What decides the samples and their order, for a checkpoint to know them again."""
+        return (
+            f"{self.file.path.name} ({self.file.n_rows} rows, checksum {self.file.checksum:08x}; seed {self.seed}, "
+            f"{self.n_samples} rows to train on, buffer {self.buffer_bytes})"
+        )
+
     def encoded(self, loss: str | losses.Loss, n_outputs: int) -> "TableStream":
         """The same stream with y as this loss wants it for so many outputs; it is class indices or numbers else."""
         other = copy(self)
