@@ -561,6 +561,6 @@ def test_what_cannot_be_streamed(trees, words, message):
 
 def test_a_csv_file_larger_than_memory_is_an_error_that_says_what_to_do(tmp_path, monkeypatch):
     frame(50).write_csv(tmp_path / "t.csv")
-    monkeypatch.setattr(data, "memory_bytes", lambda: 1000)
+    monkeypatch.setattr(data.tables, "memory_bytes", lambda: 1000)
     with pytest.raises(ew.DataError, match=r"t.csv is too large to be read into memory; .*TableStream"):
         data.load_table(str(tmp_path / "t.csv"), "kind")
