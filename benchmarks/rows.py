@@ -383,8 +383,20 @@ PROCESS: tuple[Row, ...] = (
         """One process decodes the file and sends its columns, another standardises them, mixes rows in a buffer of
         256 MiB and trains, the last at the same time as the others. As the operating system counts memory; what both
         processes share, such as libraries, is counted twice.""",
+        ".parquet",
         2 << 30,
         Target(1),
+        heavy=True,
+    ),
+    Streaming(
+        "streaming-csv",
+        "An epoch on a CSV file of 1 GiB: 64 numbers a row, dense 64-32-1, B = 256, Adam, float32",
+        """Parsing text takes most of the time: for learning the file is parsed twice, and once for an epoch, in the
+        thread that also standardises and mixes, while another trains. As the operating system counts memory.""",
+        ".csv",
+        1 << 30,
+        Target(1),
+        beyond=Target(0.5),
         heavy=True,
     ),
 )

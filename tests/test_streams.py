@@ -1,4 +1,4 @@
-"""Parquet files as streams: the samples, their order, what is learnt from them, memory, and what comes of bad files."""
+"""Files as streams: the samples, their order, what is learnt from them, memory, and what comes of bad files."""
 
 import json
 import os
@@ -19,9 +19,9 @@ from sklearn import datasets
 from typer.testing import CliRunner
 
 import edgewise as ew
-from edgewise import data, parquet, streams
+from edgewise import csv_file, data, parquet, streams
 from edgewise.cli import app
-from edgewise.streams import ParquetStream
+from edgewise.streams import TableStream
 from oracles import assert_close
 
 
@@ -41,12 +41,28 @@ def frame(n=3000, seed=0):
 
 
 def write(path, table, rows=400, **settings):
-    table.write_parquet(path, row_group_size=rows, **settings)
+    if path.suffix == ".csv":
+        table.write_csv(path)
+    else:
+        table.write_parquet(path, row_group_size=rows, **settings)
     return path
 
 
+@pytest.fixture(autouse=True)
+def _small_pieces(monkeypatch):
+    monkeypatch.setattr(csv_file, "PIECE_BYTES", 10_000)
+
+
+either = pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+
+
+@pytest.fixture(params=[".parquet", ".csv"])
+def trees(request, tmp_path):
+    return write(tmp_path / f"trees{request.param}", frame())
+
+
 @pytest.fixture
-def trees(tmp_path):
+def parquet_trees(tmp_path):
     return write(tmp_path / "trees.parquet", frame())
 
 
@@ -85,7 +101,7 @@ def by_number(x, y):
 @pytest.mark.parametrize("buffer_bytes", [1, 4000, 10**8])
 def test_every_training_row_once_an_epoch_in_an_order_of_the_epoch(tmp_path, rows, buffer_bytes):
     path = write(tmp_path / "t.parquet", frame(600), rows)
-    stream = ParquetStream(path, "kind", buffer_bytes=buffer_bytes)
+    stream = TableStream(path, "kind", buffer_bytes=buffer_bytes)
     expected = whole(stream)
     epochs = [joined(stream.chunks(epoch)) for epoch in (0, 1, 0)]
     for x, y in epochs:
@@ -94,11 +110,12 @@ def test_every_training_row_once_an_epoch_in_an_order_of_the_epoch(tmp_path, row
             assert np.array_equal(found, wanted)
     assert np.array_equal(epochs[0][0], epochs[2][0])
     assert buffer_bytes == 1 or not np.array_equal(epochs[0][0], epochs[1][0])
-    assert not np.array_equal(joined(ParquetStream(path, "kind", seed=1).chunks(0))[1], epochs[0][1])
+    assert not np.array_equal(joined(TableStream(path, "kind", seed=1).chunks(0))[1], epochs[0][1])
 
 
-def test_a_buffer_mixes_what_is_far_apart(tmp_path):
-    stream = ParquetStream(write(tmp_path / "t.parquet", frame(), 100), "kind", buffer_bytes=60_000)
+@either
+def test_a_buffer_mixes_what_is_far_apart(tmp_path, suffix):
+    stream = TableStream(write(tmp_path / f"t{suffix}", frame(), 100), "kind", buffer_bytes=60_000)
     chunks = [x[:, 0] for x, _ in stream.chunks(0)]
     assert len(chunks) > 4
     assert all(len(x) * 7 * 4 <= 60_000 / 4 for x in chunks)
@@ -107,7 +124,7 @@ def test_a_buffer_mixes_what_is_far_apart(tmp_path):
 
 
 def test_parts_are_those_of_the_seed_whatever_the_buffer(trees):
-    first, second = (ParquetStream(trees, "kind", buffer_bytes=size) for size in (2000, 10**7))
+    first, second = (TableStream(trees, "kind", buffer_bytes=size) for size in (2000, 10**7))
     parts = first.part(0, 3000)
     assert sum(rows.astype(int) for rows in parts.values()).tolist() == [1] * 3000
     assert {name: rows.sum() for name, rows in parts.items()} == first.n_rows
@@ -120,28 +137,29 @@ def test_parts_are_those_of_the_seed_whatever_the_buffer(trees):
         assert np.array_equal(found, wanted)
     for found, wanted in zip(joined(first.test.chunks(3)), whole(first, "test"), strict=True):
         assert np.array_equal(found, wanted)
-    assert ParquetStream(trees, "kind", seed=1).n_rows != first.n_rows
+    assert TableStream(trees, "kind", seed=1).n_rows != first.n_rows
 
 
 def test_validation_is_bounded(trees, monkeypatch):
-    everything = ParquetStream(trees, "kind", test_share=0)
+    everything = TableStream(trees, "kind", test_share=0)
     monkeypatch.setattr(streams, "VALIDATION_BYTES", 50 * 7 * 4)
-    bounded = ParquetStream(trees, "kind", test_share=0)
+    bounded = TableStream(trees, "kind", test_share=0)
     assert 20 < len(bounded.validation[0]) < 90 < everything.n_rows["validation"]
     assert sum(bounded.n_rows.values()) == sum(everything.n_rows.values()) == 3000
 
 
+@either
 @pytest.mark.parametrize("impute", [False, True])
 @pytest.mark.parametrize("target", ["kind", "height", "evergreen"])
-def test_what_is_learnt_is_what_the_whole_table_teaches(tmp_path, target, impute):
+def test_what_is_learnt_is_what_the_whole_table_teaches(tmp_path, suffix, target, impute):
     table = frame()
     if impute:
         gap = np.arange(3000) % 7 == 3
         table = table.with_columns(
             pl.when(pl.Series(gap)).then(None).otherwise(pl.col(name)).alias(name) for name in ("girth", "leaf")
         )
-    path = write(tmp_path / "t.parquet", table)
-    stream = ParquetStream(path, target, impute=impute)
+    path = write(tmp_path / f"t{suffix}", table)
+    stream = TableStream(path, target, impute=impute)
     read = data.load_table(str(path), target)
     task = data.decide_task(read.target)
     rows = np.flatnonzero(stream.part(0, 3000)["training"])
@@ -180,10 +198,11 @@ def test_moments_of_pieces_are_those_of_all(values, cuts):
 # ---- training ----
 
 
-def test_digits_are_learnt_from_a_file(tmp_path):
+@either
+def test_digits_are_learnt_from_a_file(tmp_path, suffix):
     bunch = datasets.load_digits()
     table = pl.DataFrame(bunch.data, schema=[f"p{k}" for k in range(64)]).with_columns(target=pl.Series(bunch.target))
-    stream = ParquetStream(write(tmp_path / "digits.parquet", table, 300), "target", buffer_bytes=100_000)
+    stream = TableStream(write(tmp_path / f"digits{suffix}", table, 300), "target", buffer_bytes=100_000)
     assert stream.preprocessing.classes == tuple("0123456789")
     net = ew.mlp([64, 32, 10], dtype="float32", seed=0)
     ew.fit(net, stream, loss="cross_entropy", validation=stream.validation, epochs=15, progress=False)
@@ -202,13 +221,32 @@ def test_training_is_taken_up_in_the_middle_of_a_stream(trees, tmp_path, place):
 
     def trained(**more):
         net = ew.mlp([7, 6, 2], seed=0)
-        stream = ParquetStream(trees, "kind", buffer_bytes=20_000)
+        stream = TableStream(trees, "kind", buffer_bytes=20_000)
         ew.fit(net, stream, loss="cross_entropy", epochs=2, batch_size=100, progress=False, **more)
         return net.weight.tobytes() + net.bias.tobytes()
 
     with pytest.raises(Stop):
         trained(checkpoint=ew.Checkpoint(tmp_path / "state", steps=1), callbacks=[stop])
     assert trained(resume=tmp_path / "state") == trained()
+
+
+def test_a_checkpoint_refuses_another_stream_by_name(trees, tmp_path):
+    def trained(path, more=None, **settings):
+        net = ew.mlp([7, 6, 2], seed=0)
+        stream = TableStream(path, "kind", **settings)
+        ew.fit(net, stream, loss="cross_entropy", epochs=1, batch_size=100, progress=False, **more)
+
+    state = tmp_path / "state"
+    trained(trees, {"checkpoint": ew.Checkpoint(state)})
+    (tmp_path / "elsewhere").mkdir()
+    copy = tmp_path / "elsewhere" / trees.name
+    copy.write_bytes(trees.read_bytes())
+    trained(copy, {"resume": state})
+    other = write(tmp_path / f"other{trees.suffix}", frame())
+    changed = write(copy, frame().with_columns(pl.col("girth").shift(1, fill_value=0.0)))
+    for path, size in ((other, streams.BUFFER_BYTES), (changed, streams.BUFFER_BYTES), (trees, 9999)):
+        with pytest.raises(ew.DataError, match=rf"of another run: .* is {trees.name} \(3000 .* and {path.name} \(3000"):
+            trained(path, {"resume": state}, buffer_bytes=size)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +259,7 @@ def test_training_is_taken_up_in_the_middle_of_a_stream(trees, tmp_path, place):
     ],
 )
 def test_y_is_what_the_loss_wants(trees, loss, n_outputs, y):
-    stream = ParquetStream(trees, "kind").encoded(loss, n_outputs)
+    stream = TableStream(trees, "kind").encoded(loss, n_outputs)
     first = joined(stream.test.chunks(0))
     tall = first[0][:, 1] > (50 - stream.preprocessing.features[1].mean) / stream.preprocessing.features[1].scale
     assert np.array_equal(first[1], np.where(tall.reshape(-1, *[1] * (np.ndim(y) - 1)), y[0], y[1]))
@@ -230,14 +268,14 @@ def test_y_is_what_the_loss_wants(trees, loss, n_outputs, y):
 MEASURE = """
 import json, resource, sys
 import edgewise as ew
-from edgewise.streams import ParquetStream
+from edgewise.streams import TableStream
 
 def most():
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) >> 10
 
 net = ew.mlp([40, 4, 1], dtype="float32")
 before = most()
-stream = ParquetStream(sys.argv[1], "y", buffer_bytes=1 << 23, validation_share=0.02)
+stream = TableStream(sys.argv[1], "y", buffer_bytes=1 << 23, validation_share=0.02)
 ew.fit(net, stream, loss="squared_error", validation=stream.validation, epochs=1, batch_size=256, progress=False)
 del stream
 child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10
@@ -279,7 +317,7 @@ def test_kinds_of_columns_are_read_as_the_whole_file_is(tmp_path):
         }
     )
     path = write(tmp_path / "t.parquet", table, 7)
-    file = parquet.File(path)
+    file = parquet.ParquetFile(path)
     assert (file.n_rows, file.group_rows) == (30, (7, 7, 7, 7, 2))
     expected = data.read_columns(path)
     with file.read(file.names) as reading:
@@ -303,7 +341,7 @@ def test_an_empty_row_group_is_skipped(tmp_path):
     with pa.parquet.ParquetWriter(path, table.schema) as writer:
         for rows in (30, 0, 30):
             writer.write_table(table.slice(30 if rows == 0 else 0, rows))
-    stream = ParquetStream(path, "kind")
+    stream = TableStream(path, "kind")
     assert stream.file.group_rows == (30, 0, 30)
     assert len(joined(stream.chunks(0))[0]) == stream.n_samples > 30
 
@@ -315,9 +353,9 @@ def children():
 @pytest.mark.skipif(
     not Path(f"/proc/self/task/{os.getpid()}/children").exists(), reason="processes are counted in Linux' /proc"
 )
-def test_no_process_stays_when_a_pass_is_abandoned(trees):
+def test_no_process_stays_when_a_pass_is_abandoned(parquet_trees):
     before = children()
-    stream = ParquetStream(trees, "kind", buffer_bytes=2000)
+    stream = TableStream(parquet_trees, "kind", buffer_bytes=2000)
     chunks = stream.chunks(0)
     next(chunks)
     assert len(children()) == len(before) + 1
@@ -336,6 +374,7 @@ def test_no_process_stays_when_a_pass_is_abandoned(trees):
 # ---- bad input ----
 
 
+@either
 @pytest.mark.parametrize(
     ("column", "row", "value", "message"),
     [
@@ -346,16 +385,16 @@ def test_no_process_stays_when_a_pass_is_abandoned(trees):
         ("kind", 2950, None, "column 'kind', row 2951: the value is missing; a row without target must be removed"),
     ],
 )
-def test_what_is_wrong_in_a_late_row_group_is_named(tmp_path, column, row, value, message):
+def test_what_is_wrong_in_a_late_row_is_named(tmp_path, suffix, column, row, value, message):
     with pytest.raises(ew.DataError, match=message):
-        ParquetStream(with_value(tmp_path / "t.parquet", column, row, value), "kind")
+        TableStream(with_value(tmp_path / f"t{suffix}", column, row, value), "kind")
 
 
 @pytest.mark.parametrize("part", ["validation", "test"])
 def test_a_class_that_is_only_held_out_is_named(trees, tmp_path, part):
-    row = int(np.flatnonzero(ParquetStream(trees, "kind").part(0, 3000)[part])[-1])
+    row = int(np.flatnonzero(TableStream(trees, "kind").part(0, 3000)[part])[-1])
     with pytest.raises(ew.DataError, match=f"'kind', row {row + 1}: the class 'bent' is in no row of the training"):
-        ParquetStream(with_value(tmp_path / "t.parquet", "kind", row, "bent"), "kind")
+        TableStream(with_value(tmp_path / f"t{trees.suffix}", "kind", row, "bent"), "kind")
 
 
 @pytest.mark.parametrize(
@@ -378,16 +417,17 @@ def test_a_class_that_is_only_held_out_is_named(trees, tmp_path, part):
 def test_tables_that_cannot_be_learnt_from(tmp_path, more, target, given, message):
     path = write(tmp_path / "t.parquet", frame(50).with_columns(**{k: pl.Series(v) for k, v in more.items()}))
     with pytest.raises(ew.DataError, match=message):
-        ParquetStream(path, target, **given)
+        TableStream(path, target, **given)
 
 
-def test_no_rows(tmp_path):
+@either
+def test_no_rows(tmp_path, suffix):
     with pytest.raises(ew.DataError, match="has 0 rows; at least 10"):
-        ParquetStream(write(tmp_path / "t.parquet", frame(0)), "kind")
+        TableStream(write(tmp_path / f"t{suffix}", frame(0)), "kind")
 
 
-def test_files_that_are_none(tmp_path, trees):
-    content = trees.read_bytes()
+def test_files_that_are_none(tmp_path, parquet_trees):
+    content = parquet_trees.read_bytes()
     for name, bad in {
         "short": content[:-1000],
         "half": content[: len(content) // 2],
@@ -395,15 +435,15 @@ def test_files_that_are_none(tmp_path, trees):
     }.items():
         (tmp_path / name).write_bytes(bad)
         with pytest.raises(ew.FormatError, match=f"cannot read .*{name} as Parquet: "):
-            ParquetStream(tmp_path / name, "kind")
+            TableStream(tmp_path / name, "kind")
     with pytest.raises(ew.FormatError, match=r"cannot read .*none: No such file"):
-        ParquetStream(tmp_path / "none", "kind")
+        TableStream(tmp_path / "none", "kind")
     with pytest.raises(ew.FormatError, match="cannot read"):
-        ParquetStream(tmp_path, "kind")
+        TableStream(tmp_path, "kind")
 
 
-def test_damaged_files_are_errors_or_other_numbers_but_never_a_crash(tmp_path, trees):
-    content, rng = trees.read_bytes(), np.random.default_rng(0)
+def test_damaged_files_are_errors_or_other_numbers_but_never_a_crash(tmp_path, parquet_trees):
+    content, rng = parquet_trees.read_bytes(), np.random.default_rng(0)
     failed = 0
     for k in range(8):
         bad = bytearray(content)
@@ -413,7 +453,7 @@ def test_damaged_files_are_errors_or_other_numbers_but_never_a_crash(tmp_path, t
         path = tmp_path / f"{k}.parquet"
         path.write_bytes(bad)
         try:
-            for _ in ParquetStream(path, "kind").chunks(0):
+            for _ in TableStream(path, "kind").chunks(0):
                 pass
         except ew.EdgewiseError:
             failed += 1
@@ -421,23 +461,24 @@ def test_damaged_files_are_errors_or_other_numbers_but_never_a_crash(tmp_path, t
 
 
 def test_a_file_that_changes_is_an_error(trees):
-    stream = ParquetStream(trees, "kind")
+    stream = TableStream(trees, "kind")
     chunks = stream.chunks(0)
     next(chunks)
     times = trees.stat().st_atime_ns, trees.stat().st_mtime_ns
     with open(trees, "r+b") as file:
         file.seek(trees.stat().st_size // 2)
         file.write(bytes(4000))
-    with pytest.raises(ew.FormatError, match=r"trees.parquet was changed while it was being read; start again"):
+    changed = "was changed while it was being read; start again"
+    with pytest.raises(ew.FormatError, match=f"{trees.name} {changed}"):
         list(stream.chunks(1))
     os.utime(trees, ns=times)  # damage that does not show from outside
-    with pytest.raises(ew.FormatError, match=r"cannot read .*trees.parquet as Parquet: "):
+    with pytest.raises(ew.FormatError, match=f"cannot read .*{trees.name} as Parquet: |{trees.name} {changed}"):
         list(stream.chunks(1))
     chunks.close()
 
 
-def test_a_reader_that_breaks_off_is_an_error(trees):
-    file = parquet.File(trees)
+def test_a_reader_that_breaks_off_is_an_error(parquet_trees):
+    file = parquet.ParquetFile(parquet_trees)
     with file.read(file.names) as reading:
         pieces = iter(reading)
         next(pieces)
@@ -446,10 +487,20 @@ def test_a_reader_that_breaks_off_is_an_error(trees):
             list(pieces)
 
 
-def test_without_pyarrow_the_extra_is_named(trees, monkeypatch):
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process may have what it wants")
+def test_a_reader_that_needs_too_much_memory_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet, "READER_BYTES", 200 << 20)
+    path = write(tmp_path / "t.parquet", pl.DataFrame({"word": ["a" * (150 << 20)], "y": [1.0]}))
+    assert path.stat().st_size < 1 << 20
+    file = parquet.ParquetFile(path)
+    with file.read(file.names) as reading, pytest.raises(ew.FormatError, match="its reader needs more than 200 MiB"):
+        list(reading)
+
+
+def test_without_pyarrow_the_extra_is_named(parquet_trees, monkeypatch):
     monkeypatch.setattr(parquet.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ew.MissingDependencyError, match=r'needs pyarrow: pip install "edgewise\[parquet\]"'):
-        ParquetStream(trees, "kind")
+        TableStream(parquet_trees, "kind")
 
 
 # ---- the command line ----
@@ -472,7 +523,7 @@ def test_train_streams_when_it_is_told_to_or_the_file_is_large(trees, tmp_path, 
     assert told["held_out"] == large["held_out"]
     name = "accuracy" if target == "kind" else "r2"
     assert told["held_out"][name] > told["baseline"][name] + 0.3
-    stream = ParquetStream(trees, target, validation_share=0.1 * 0.8, test_share=0.2)
+    stream = TableStream(trees, target, validation_share=0.1 * 0.8, test_share=0.2)
     rows = stream.n_rows
     assert told["data"]["rows"] == {
         "training": rows["training"],
@@ -495,8 +546,8 @@ def test_train_streams_when_it_is_told_to_or_the_file_is_large(trees, tmp_path, 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["iris", "--stream"], "only Parquet files can be streamed, and iris is none"),
-        (["t.csv", "--target", "y", "--stream"], r"polars.scan_csv\(.*\).sink_parquet\("),
+        (["iris", "--stream"], "only files whose names end in .csv, .* can be streamed, and iris is none"),
+        (["none.csv", "--target", "y", "--stream"], "cannot read none.csv: No such file"),
         (["none.parquet", "--target", "y", "--stream"], "cannot read none.parquet: No such file"),
         (["{trees}", "--stream"], "which column of .* is the target.*'number', 'height'"),
         (["{trees}", "--stream", "--target", "kind", "--test-share", "1"], "a share of 1.0 leaves one part empty"),
@@ -510,6 +561,6 @@ def test_what_cannot_be_streamed(trees, words, message):
 
 def test_a_csv_file_larger_than_memory_is_an_error_that_says_what_to_do(tmp_path, monkeypatch):
     frame(50).write_csv(tmp_path / "t.csv")
-    monkeypatch.setattr(data, "memory_bytes", lambda: 1000)
-    with pytest.raises(ew.DataError, match=r"t.csv is too large to be read into memory; .*sink_parquet"):
+    monkeypatch.setattr(data.tables, "memory_bytes", lambda: 1000)
+    with pytest.raises(ew.DataError, match=r"t.csv is too large to be read into memory; .*TableStream"):
         data.load_table(str(tmp_path / "t.csv"), "kind")

@@ -28,7 +28,9 @@ BYTES_AT_ONCE = 1 << 26
 
 @runtime_checkable
 class Stream(Protocol):
-    """Samples that come in chunks. An attribute `n_samples`, if there is one, says how many an epoch has."""
+    """Samples that come in chunks. An attribute `n_samples`, if there is one, says how many an epoch has; one
+    `fingerprint`, by what text a checkpoint knows the stream again.
+    """
 
     def chunks(self, epoch: int) -> Iterable[tuple[Any, ...]]:
         """(x, y) or (x, y, sample_weight) of any number of samples each; for the same epoch always the same."""
@@ -91,8 +93,8 @@ class Source(Protocol):
         """Those of one epoch, in an order that (seed, epoch) decides, or as they come if the seed is None."""
         ...
 
-    def checksum(self) -> int | None:
-        """Of all that is in memory, to know the samples again."""
+    def checksum(self) -> int | str | None:
+        """Of all that is in memory, to know the samples again; or what a stream says of itself."""
         ...
 
 
@@ -167,8 +169,9 @@ class _Streamed:
     def chunks(self, epoch: int, step_size: int, seed: int | None) -> Iterator[Chunk]:
         return _whole_steps(self._read(epoch, seed), step_size)
 
-    def checksum(self) -> None:
-        return None
+    def checksum(self) -> str | None:
+        found = getattr(self.stream, "fingerprint", None)
+        return None if found is None else str(found)
 
     def _read(self, epoch: int, seed: int | None) -> Iterator[Chunk]:
         given = self.stream.chunks(epoch) if isinstance(self.stream, Stream) else self.stream

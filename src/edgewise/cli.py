@@ -142,7 +142,7 @@ def train(
         bool,
         typer.Option(
             "--stream",
-            help="Read a Parquet file piece by piece, as is done anyway where it is large.",
+            help="Read a CSV or Parquet file piece by piece, as is done anyway where it is large.",
             rich_help_panel=DATA_PANEL,
         ),
     ] = False,

@@ -13,14 +13,15 @@ import sys
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewise.errors import FormatError, MissingDependencyError
+from edgewise.pieces import File, Piece, Values
 
 if sys.platform == "linux":
     import fcntl
@@ -36,6 +37,10 @@ _BROKE_OFF = "its reader broke off; the file is damaged"
 PIECE_BYTES = 1 << 21
 """About what a piece takes, as numbers of 8 bytes."""
 PIPE_BYTES = 1 << 20
+BLOCKS, BLOCK_BYTES = 64, 1 << 12
+"""What a file is known by, beside its footer: so many parts of it, evenly spread."""
+READER_BYTES = 1 << 32
+"""As much memory as the process that reads piece by piece may have; a page that needs more is an error."""
 
 
 def read(content: bytes) -> Any:
@@ -58,29 +63,8 @@ def can_stream() -> bool:
     return importlib.util.find_spec("pyarrow") is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Values:
-    """One column of a piece."""
-
-    name: str
-    kind: str
-    """number, truth or word"""
-    numbers: NDArray[Any]
-    """(n,) numbers, NaN where missing; or for words the place of each in `words`, -1 where missing."""
-    words: tuple[str, ...] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Some rows that follow each other."""
-
-    first_row: int
-    """How many rows of the file come before."""
-    columns: tuple[Values, ...]
-
-
-class File:
-    """A Parquet file that is read piece by piece; it must stay as it is meanwhile.
+class ParquetFile(File):
+    """A Parquet file; its groups are its row groups.
 
     Each pass has a process to itself, which then waits for the next pass. FormatError if the file cannot be read;
     MissingDependencyError without pyarrow.
@@ -89,35 +73,23 @@ class File:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         if not can_stream():
             raise MissingDependencyError("pyarrow", "parquet", "reading a Parquet file piece by piece")
-        self.path = Path(path)
-        self._stamp = _stamp(self.path)
+        super().__init__(path)
         self._waiting: list[_Reader] = []
         weakref.finalize(self, _close_all, self._waiting)
-        with Reading(self, {}) as reading:
+        with ParquetReading(self, {}) as reading:
             said = reading.schema()
-        self.kinds: dict[str, str] = dict(said["columns"])
-        """By the names of the columns: number, truth or word; or in brackets what else one holds."""
-        self.names: tuple[str, ...] = tuple(name for name, _ in said["columns"])
-        self.group_rows: tuple[int, ...] = tuple(said["rows"])
-        """Of each row group."""
+        self.kinds = dict(said["columns"])
+        self.names = tuple(name for name, _ in said["columns"])
+        self.group_rows = tuple(said["rows"])
+        self.checksum = _checksum(self.path)
         if len(self.kinds) < len(self.names):
             twice = next(name for name in self.names if self.names.count(name) > 1)
             raise FormatError(f"{path} has two columns called {twice!r}; rename one")
 
-    @property
-    def n_rows(self) -> int:
-        return sum(self.group_rows)
-
-    def read(self, columns: Sequence[str], groups: Sequence[int] | None = None) -> "Reading":
-        """One pass over these row groups, all of them if None, in this order."""
+    def read(self, columns: Sequence[str], groups: Sequence[int] | None = None) -> "ParquetReading":
         groups = range(len(self.group_rows)) if groups is None else groups
         rows = max(1, PIECE_BYTES // 8 // max(1, len(columns)))
-        return Reading(self, {"columns": list(columns), "groups": list(groups), "rows": rows})
-
-    def check_unchanged(self) -> None:
-        """FormatError if it is not the file it was."""
-        if _stamp(self.path) != self._stamp:
-            raise FormatError(f"{self.path} was changed while it was being read; start again")
+        return ParquetReading(self, {"columns": list(columns), "groups": list(groups), "rows": rows})
 
     def take_reader(self) -> "_Reader":
         """A process that waits, or else a new one."""
@@ -136,10 +108,10 @@ class File:
             self._waiting.append(reader)
 
 
-class Reading:
-    """One pass over a file: an iterator of pieces, to be closed, or used in a `with`."""
+class ParquetReading:
+    """One pass over a file, see `pieces.Reading`."""
 
-    def __init__(self, file: File, wanted: dict[str, Any]) -> None:
+    def __init__(self, file: ParquetFile, wanted: dict[str, Any]) -> None:
         file.check_unchanged()
         self._file = file
         self._reader = file.take_reader()
@@ -170,7 +142,6 @@ class Reading:
         self._file.check_unchanged()
 
     def stop(self) -> None:
-        """End a pass that is not done, also while another thread waits for it."""
         if not self._done:
             self._reader.process.kill()
 
@@ -183,7 +154,7 @@ class Reading:
         else:
             self._reader.close()
 
-    def __enter__(self) -> "Reading":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -198,7 +169,7 @@ class _Reader:
         script = Path(__file__).with_name("parquet_child.py")
         # -P: nothing in the folder of the script is taken for pyarrow
         self.process = subprocess.Popen(
-            [sys.executable, "-P", str(script)],
+            [sys.executable, "-P", str(script), str(READER_BYTES)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -246,17 +217,20 @@ class _Reader:
         return FormatError(f"cannot read {self._path} as Parquet: {reason}")
 
 
+def _checksum(path: Path) -> int:
+    """Of the footer, with the schema and the place, size and limits of every column of a row group, and of samples."""
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        file.seek(size - 8)
+        footer = min(int.from_bytes(file.read(4), "little"), size - 8)
+        parts = [(size - 8 - footer, footer), *((k * (size // BLOCKS), BLOCK_BYTES) for k in range(BLOCKS))]
+        found = 0
+        for first, n_bytes in parts:
+            file.seek(first)
+            found = crc32(file.read(n_bytes), found)
+    return found
+
+
 def _close_all(readers: list[_Reader]) -> None:
     for reader in readers:
         reader.close()
-
-
-def _stamp(path: Path) -> tuple[int, int, int]:
-    """By which a file is known to be unchanged."""
-    try:
-        found = path.stat()
-    except OSError as error:
-        raise FormatError(f"cannot read {path}: {error.strerror or error}") from None
-    except ValueError as error:  # a null character in the name
-        raise FormatError(f"cannot read {str(path)!r}: {error}") from None
-    return found.st_ino, found.st_size, found.st_mtime_ns

@@ -1,5 +1,7 @@
 """Reads a Parquet file piece by piece, for `edgewise.parquet`, as a script of its own: it imports nothing of Edgewise.
 
+The argument is how many bytes of memory it may have.
+
 A line of JSON on stdin says what is wanted: {"path": …}, and for its rows also "groups", the row groups in order,
 "rows", the most in a piece, and "columns". On stdout come lines of JSON; one with "pieces" is followed by the numbers
 of each column, one after another. The last line of an answer has "end", or "error" with what went wrong.
@@ -8,6 +10,7 @@ of each column, one after another. The last line of an answer has "end", or "err
 import json
 import signal
 import sys
+from contextlib import suppress
 from typing import Any
 
 BUFFER_BYTES = 1 << 18
@@ -16,6 +19,7 @@ BUFFER_BYTES = 1 << 18
 
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who asks, who ends this process when done
+    limit(int(sys.argv[1]))
     for line in sys.stdin.buffer:
         try:
             answer(json.loads(line))
@@ -23,9 +27,17 @@ def main() -> None:
         except BrokenPipeError:
             return
         except MemoryError:
-            say({"error": "there is not enough memory"})
+            say({"error": f"its reader needs more than {int(sys.argv[1]) >> 20:,} MiB, or than there is"})
         except Exception as error:
             say({"error": (str(error).strip() or type(error).__name__).splitlines()[0][:200]})
+
+
+def limit(n_bytes: int) -> None:
+    """Have the system give no more memory than this, where it knows of such a limit."""
+    with suppress(ImportError, AttributeError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (n_bytes, n_bytes))
 
 
 def say(message: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """What a trained network says of rows it has not seen: from a folder that training wrote and a table, to a file.
 
-Rows go through a piece at a time; a large Parquet file is streamed.
+Rows go through a piece at a time; a large file is streamed.
 """
 
 import json
@@ -134,7 +134,7 @@ class Predictions:
             for first in range(0, n, ROWS_AT_ONCE):
                 yield columns, np.arange(first, min(first + ROWS_AT_ONCE, n))
             return
-        file = parquet.File(self._source)
+        file = data.open_file(self._source)
         data.check_present(self._source, file.names, wanted)
         present = [name for name in file.names if name in (*wanted, target)]
         for name in present:
@@ -156,7 +156,7 @@ class Predictions:
         if classes is None:
             if target is not None and known is not None:
                 if not target.numeric:
-                    raise DataError(f"the target {target.name!r} holds words, where numbers were learnt")
+                    raise DataError(f"the target {target.name!r} holds words, where numbers were learnt{target.remark}")
                 self._score.add(output[known, 0], preprocessing.labels(target, rows[known]))
             assert isinstance(preprocessing.target, data.NumberTarget)
             return Predicted(

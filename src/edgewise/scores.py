@@ -4,7 +4,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgewise.data import Moments
+from edgewise.data.moments import Moments
 
 
 class Score:

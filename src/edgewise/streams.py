@@ -1,7 +1,7 @@
-"""Tables that do not fit in memory: a Parquet file as a stream of samples ready for a network.
+"""Tables that do not fit in memory: a CSV or Parquet file as a stream of samples ready for a network.
 
 The file is gone through once to learn the preprocessing, once for validation, and once an epoch. Which part a row
-belongs to follows from the seed and the row's number alone. Samples are mixed in a buffer: row groups come in a new
+belongs to follows from the seed and the row's number alone. Samples are mixed in a buffer: groups of rows come in a new
 order each epoch, and of the buffer, when it is full, a random half is given away. What is in memory is bounded by the
 buffer, however large the file or a row group of it is.
 """
@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise import data, losses, parquet
+from edgewise import csv_file, data, losses, parquet, pieces
 from edgewise.arrays import FloatArray
 from edgewise.data import Column, Preprocessing, Task
 from edgewise.errors import DataError
@@ -32,39 +32,47 @@ BUFFER_BYTES = 1 << 28
 VALIDATION_BYTES = 1 << 26
 """At most so much is held for validation; rows beyond it are trained on."""
 STREAM_BYTES = 1 << 29
-"""A Parquet file with more than this, as numbers of 8 bytes, is too large to be read at once where nothing is said."""
+"""A file with more than this, as numbers of 8 bytes, is too large to be read at once where nothing is said."""
 _ROWS_COUNTED = 1 << 20
+_INPUTS_AT_ONCE = 1 << 18
+"""At most so many are made of a piece at a time."""
+_BYTES_LOOKED_AT = 1 << 20
 
 
 def too_large(path: str) -> bool:
-    """Whether this is a Parquet file of more than STREAM_BYTES; False for all else, also for what is no file."""
-    if Path(path).suffix.lower() not in data.PARQUET_SUFFIXES or not Path(path).is_file():
+    """Whether this is a file with more than STREAM_BYTES; False for all else, also for what is no file.
+
+    How many values a CSV file has is judged by its beginning.
+    """
+    if Path(path).suffix.lower() not in data.SUFFIXES or not Path(path).is_file():
         return False
     packed = Path(path).stat().st_size
+    if Path(path).suffix.lower() in data.TEXT_SUFFIXES:
+        with open(path, "rb") as source:
+            beginning = source.read(_BYTES_LOOKED_AT)
+        values = sum(beginning.count(end) for end in (csv_file.separator(path).encode(), b"\n"))
+        return packed * values * 8 > STREAM_BYTES * len(beginning)
     if packed < STREAM_BYTES // 64 or (packed < STREAM_BYTES and not parquet.can_stream()):
         return False
-    file = parquet.File(path)
+    file = parquet.ParquetFile(path)
     return file.n_rows * len(file.names) * 8 > STREAM_BYTES
 
 
 def check_can_stream(path: str) -> None:
-    """DataError if this is no Parquet file."""
-    if Path(path).suffix.lower() not in data.PARQUET_SUFFIXES:
-        raise DataError(
-            f"only Parquet files can be streamed, and {path} is none; a CSV file becomes one, whatever its size, by "
-            + data.TO_PARQUET
-        )
+    """DataError if this is neither a CSV nor a Parquet file."""
+    if Path(path).suffix.lower() not in data.SUFFIXES:
+        raise DataError(f"only files whose names end in {', '.join(data.SUFFIXES)} can be streamed, and {path} is none")
 
 
-class ParquetStream:
-    """The training part of a Parquet file, as `ew.fit(net, stream, loss=…, validation=stream.validation)` takes it.
+class TableStream:
+    """The training part of a CSV or Parquet file, for `ew.fit(net, stream, loss=…, validation=stream.validation)`.
 
     Making one goes through the file once, to learn the preprocessing from the training part; as
     `data.Preprocessing.learn` does, to rounding.
 
     Parameters
     ----------
-    path : a Parquet file. It must stay as it is while the stream is used.
+    path : a CSV (with a header), TSV or Parquet file. It must stay as it is while the stream is used.
     target : the column to predict.
     task : "classification" or "regression"; None decides from the target, as `data.decide_task`.
     impute : fill missing values in; else one is an error.
@@ -74,7 +82,7 @@ class ParquetStream:
     dtype : of the inputs; that of the network saves a copy.
 
     Raises DataError for what is in the file, with column and row (from 1), FormatError for one that cannot be read,
-    MissingDependencyError without pyarrow (`edgewise[parquet]`).
+    MissingDependencyError without polars (`edgewise[cli]`), or pyarrow (`edgewise[parquet]`) for Parquet.
     """
 
     def __init__(
@@ -97,7 +105,7 @@ class ParquetStream:
             )
         if seed < 0 or buffer_bytes < 1:
             raise DataError(f"the seed {seed} must be at least 0, and buffer_bytes {buffer_bytes} at least 1")
-        self.file = parquet.File(path)
+        self.file = data.open_file(path)
         data.check_shape(path, self.file.names, target, self.file.n_rows)
         for name, kind in self.file.kinds.items():
             data.check_kind(path, name, kind)
@@ -121,7 +129,15 @@ class ParquetStream:
         """Of an epoch."""
         return self.n_rows["training"]
 
-    def encoded(self, loss: str | losses.Loss, n_outputs: int) -> "ParquetStream":
+    @property
+    def fingerprint(self) -> str:
+        """What decides the samples and their order, for a checkpoint to know them again."""
+        return (
+            f"{self.file.path.name} ({self.file.n_rows} rows, checksum {self.file.checksum:08x}; seed {self.seed}, "
+            f"{self.n_samples} rows to train on, buffer {self.buffer_bytes})"
+        )
+
+    def encoded(self, loss: str | losses.Loss, n_outputs: int) -> "TableStream":
         """The same stream with y as this loss wants it for so many outputs; it is class indices or numbers else."""
         other = copy(self)
         other.__dict__.pop("validation", None)
@@ -172,12 +188,11 @@ class ParquetStream:
     def _learn(self, task: Task | None, impute: bool) -> tuple[Preprocessing, dict[str, int] | None]:
         summaries = {name: data.FeatureSummary(name, impute) for name in self.features}
         target = _TargetSummary(self.target, self.file.kinds[self.target])
-        if task == "regression" and target.kind == "word":
-            raise DataError(f"the target {self.target!r} holds words: regression needs numbers")
         with self.file.read(self.file.names) as reading:
             for piece in reading:
                 columns = {column.name: column for column in data.columns_of(piece)}
                 training = self.part(piece.first_row, len(columns[self.target].values))["training"]
+                data.check_task(columns[self.target], task)
                 target.add(columns[self.target], training)
                 for name, summary in summaries.items():
                     summary.add(columns[name], np.flatnonzero(training))
@@ -199,19 +214,25 @@ class ParquetStream:
         with self.file.read(self.file.names) as reading:
             yield from self._samples(reading, part)
 
-    def _samples(self, reading: parquet.Reading, part: Part) -> Iterator[Samples]:
+    def _samples(self, reading: pieces.Reading, part: Part) -> Iterator[Samples]:
+        at_once = max(1, _INPUTS_AT_ONCE // len(self.preprocessing.input_names))
         for piece in reading:
-            rows = np.flatnonzero(self.part(piece.first_row, len(piece.columns[0].numbers))[part])
-            if not len(rows):
+            of_part = np.flatnonzero(self.part(piece.first_row, len(piece.columns[0].numbers))[part])
+            if not len(of_part):
                 continue
             columns = data.columns_of(piece)
-            x = self.preprocessing.inputs(columns, rows).astype(self.dtype)
-            y = self.preprocessing.labels(next(c for c in columns if c.name == self.target), rows)
-            if self._encoding is not None:
-                loss, n_outputs = self._encoding
-                classes = self.preprocessing.classes
-                y = data.encode_target(loss, None if classes is None else len(classes), y, n_outputs)
-            yield x, y
+            target = next(column for column in columns if column.name == self.target)
+            for first in range(0, len(of_part), at_once):
+                rows = of_part[first : first + at_once]
+                x = self.preprocessing.inputs(columns, rows).astype(self.dtype)
+                yield x, self._as_wanted(self.preprocessing.labels(target, rows))
+
+    def _as_wanted(self, y: NDArray[Any]) -> NDArray[Any]:
+        if self._encoding is None:
+            return y
+        loss, n_outputs = self._encoding
+        classes = self.preprocessing.classes
+        return data.encode_target(loss, None if classes is None else len(classes), y, n_outputs)
 
     def _read(self, groups: list[int], rng: np.random.Generator) -> Iterator[Samples]:
         """Mixed samples; while one chunk is used, the next is made."""
@@ -250,11 +271,14 @@ class ParquetStream:
             filled -= n
 
 
+ParquetStream = TableStream  # its name when it read nothing else
+
+
 @dataclass(frozen=True, slots=True)
 class HeldOut:
     """The test part of a stream."""
 
-    of: ParquetStream
+    of: TableStream
 
     @property
     def n_samples(self) -> int:
@@ -307,12 +331,14 @@ class _TargetSummary:
     """Of each value in another row, the first such row."""
     few: bool = True
     """Whether there are so few different values that they are counted."""
+    remark: str = ""
 
     def add(self, column: Column, training: NDArray[np.bool_]) -> None:
         """Some rows, and which of them are learnt from."""
         missing = np.flatnonzero(column.missing)[:1]
         data.refuse_missing(column, missing, "a row without target must be removed")
         self.rows += len(training)
+        self.remark = column.remark
         known = column.values[training]
         if column.numeric and len(known):
             self.moments.add(known)
@@ -338,7 +364,7 @@ class _TargetSummary:
         if not self.few:
             raise DataError(
                 f"the target {self.name!r} has more than {data.MAX_CATEGORIES} different values: too many for classes"
-                + ("; if it is a quantity, use --task regression" if self.kind == "number" else "")
+                + ("; if it is a quantity, use --task regression" if self.kind == "number" else self.remark)
             )
         values = sorted(self.learnt.keys() | self.held_out.keys())
         words = {value: self._word(value) for value in values}

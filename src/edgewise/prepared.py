@@ -1,0 +1,182 @@
+"""The data of a training run, in memory or streamed, with everything decided but the network."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewise import data, losses, streams
+from edgewise.arrays import FloatArray
+from edgewise.data import Task
+from edgewise.errors import DataError
+from edgewise.losses import Loss
+from edgewise.network import Network
+from edgewise.settings import Settings
+from edgewise.streams import TableStream
+
+VALIDATION_SHARE = 0.1
+"""Of the training part, to choose the epoch whose weights are kept."""
+
+Samples = tuple[FloatArray, NDArray[Any]]
+
+
+class Prepared(Protocol):
+    """What training and measuring ask of the data."""
+
+    @property
+    def preprocessing(self) -> data.Preprocessing: ...
+
+    @property
+    def loss(self) -> Loss: ...
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Of the parts training, validation and held_out."""
+        ...
+
+    @property
+    def most_frequent(self) -> int | None:
+        """The class that most training rows are of; None for numbers."""
+        ...
+
+    def training(self, network: Network) -> tuple[Any, ...]:
+        """(x, y) or (stream,), as `fit` takes them for this network."""
+        ...
+
+    def validation(self, network: Network) -> Samples: ...
+
+    def held_out(self, network: Network) -> Iterable[Samples]:
+        """A piece at a time, in an order that is always the same."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class InMemory:
+    """A table, and which of its rows are in which part."""
+
+    table: data.Table
+    preprocessing: data.Preprocessing
+    loss: Loss
+    parts: dict[str, NDArray[Any]]
+
+    @property
+    def rows(self) -> dict[str, int]:
+        return {name: len(rows) for name, rows in self.parts.items()}
+
+    @property
+    def most_frequent(self) -> int | None:
+        if self.preprocessing.classes is None:
+            return None
+        return int(np.bincount(self.preprocessing.labels(self.table.target, self.parts["training"])).argmax())
+
+    def training(self, network: Network) -> Samples:
+        return self._part("training", network)
+
+    def validation(self, network: Network) -> Samples:
+        return self._part("validation", network)
+
+    def held_out(self, network: Network) -> Iterable[Samples]:
+        return [self._part("held_out", network)]
+
+    def _part(self, name: str, network: Network) -> Samples:
+        """(x, y) of these rows, as the network and the loss take them."""
+        rows = self.parts[name]
+        x = self.preprocessing.inputs(self.table.features, rows).astype(network.dtype)
+        y = self.preprocessing.labels(self.table.target, rows)
+        return x, data.encode_target(self.loss, n_classes(self.preprocessing), y, network.n_outputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A file that is read piece by piece."""
+
+    stream: TableStream
+    loss: Loss
+
+    @property
+    def preprocessing(self) -> data.Preprocessing:
+        return self.stream.preprocessing
+
+    @property
+    def rows(self) -> dict[str, int]:
+        parts = self.stream.n_rows
+        return {"training": parts["training"], "validation": parts["validation"], "held_out": parts["test"]}
+
+    @property
+    def most_frequent(self) -> int | None:
+        counts = self.stream.class_counts
+        return None if counts is None else int(np.argmax(list(counts.values())))
+
+    def training(self, network: Network) -> tuple[TableStream]:
+        return (self._encoded(network),)
+
+    def validation(self, network: Network) -> Samples:
+        return self._encoded(network).validation
+
+    def held_out(self, network: Network) -> Iterable[Samples]:
+        return self._encoded(network).test.chunks(0)
+
+    def _encoded(self, network: Network) -> TableStream:
+        return self.stream.encoded(self.loss, network.n_outputs)
+
+
+def n_classes(preprocessing: data.Preprocessing) -> int | None:
+    return None if preprocessing.classes is None else len(preprocessing.classes)
+
+
+def prepare(settings: Settings) -> Prepared:
+    given_loss = None if settings.loss is None else losses.get(settings.loss)
+    if settings.seed < 0:
+        raise DataError(f"the seed is {settings.seed}; it must be a whole number ≥ 0")
+    if settings.stream or streams.too_large(settings.data):
+        return _prepare_stream(settings, given_loss)
+    table = data.load_table(settings.data, settings.target)
+    task = data.decide_task(table.target, settings.task)
+    loss = _loss(given_loss, task, table.target.name, settings.label_smoothing)
+    labels = data.class_labels(table.target) if task == "classification" else None
+    learn, held_out = data.split(table.n_rows, settings.test_share, settings.seed, labels)
+    within, aside = data.split(len(learn), VALIDATION_SHARE, settings.seed, None if labels is None else labels[learn])
+    parts = {"training": learn[within], "validation": learn[aside], "held_out": held_out}
+    preprocessing = data.Preprocessing.learn(table, parts["training"], task, impute=settings.impute)
+    return InMemory(table, preprocessing, loss, parts)
+
+
+def _prepare_stream(settings: Settings, given_loss: Loss | None) -> Streamed:
+    streams.check_can_stream(settings.data)
+    if settings.target is None:
+        names = data.column_names(settings.data)
+        raise DataError(
+            f"which column of {settings.data} is the target? Name it with --target; columns: {data.listed(names)}"
+        )
+    if not 0 < settings.test_share < 1:
+        raise DataError(f"a share of {settings.test_share} leaves one part empty; it must lie between 0 and 1")
+    stream = TableStream(
+        settings.data,
+        settings.target,
+        task=settings.task,
+        impute=settings.impute,
+        validation_share=VALIDATION_SHARE * (1 - settings.test_share),
+        test_share=settings.test_share,
+        seed=settings.seed,
+        dtype=settings.dtype,
+    )
+    if not all(stream.n_rows.values()):
+        raise DataError(f"{settings.data} has too few rows ({stream.file.n_rows}) to be streamed; leave out --stream")
+    task: Task = "regression" if stream.preprocessing.classes is None else "classification"
+    return Streamed(stream, _loss(given_loss, task, settings.target, settings.label_smoothing))
+
+
+def _loss(given: Loss | None, task: Task, target: str, label_smoothing: float) -> Loss:
+    loss = given or losses.get("cross_entropy" if task == "classification" else "squared_error")
+    if label_smoothing:
+        if loss.name != "cross_entropy":
+            raise DataError(f"--label-smoothing is for cross_entropy; the loss is {loss.name}")
+        loss = losses.cross_entropy(label_smoothing)
+    if task == "regression" and loss.kind == "classification":
+        raise DataError(
+            f"the loss {loss.name} is for classes, but the target {target!r} is taken for numbers; "
+            "choose another --loss, or --task classification"
+        )
+    return loss
