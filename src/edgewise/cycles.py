@@ -16,7 +16,7 @@ from edgewise.arrays import IntArray
 from edgewise.description import Description, plain
 from edgewise.errors import GraphError
 from edgewise.interop import adjacency, networkx
-from edgewise.network import Network
+from edgewise.network import MAX_EDGES, Network
 from edgewise.plan import group_by, make_plan
 
 BoolArray = NDArray[np.bool_]
@@ -124,6 +124,9 @@ def feedback_arcs(n_nodes: int, tail: IntArray, head: IntArray, cost: ArrayLike 
     cost : (E,) numbers ≥ 0; None counts arcs. Loops are always among the arcs.
     """
     price = np.ones(len(tail)) if cost is None else np.asarray(cost, np.float64)
+    if not (np.isfinite(price) & (price >= 0)).all():
+        e = int(np.argmin(np.isfinite(price) & (price >= 0)))
+        raise GraphError(f"the cost of arc {e} is {price[e]}; it must be a finite number ≥ 0")
     component = components(n_nodes, tail, head)
     inside = np.flatnonzero((component[tail] == component[head]) & (tail != head))
     place = _greedy_order(n_nodes, tail[inside], head[inside], price[inside])
@@ -329,10 +332,15 @@ def _describe(graph: Any) -> Description:
         )
     ends = [np.asarray(nodes) for nodes in graph[:2]]
     for array, what in zip(ends, ("tail", "head"), strict=True):
-        if array.ndim != 1 or (array.dtype.kind not in "iu" and array.size) or (array.size and array.min() < 0):
+        if array.ndim != 1 or (array.size and (array.dtype.kind not in "iu" or array.min() < 0)):
             raise GraphError(f"{what} must be a flat list of node indices, counted from 0")
+        if array.size and array.max() >= MAX_EDGES:
+            raise GraphError(f"{what} names node {array.max()}; at most {MAX_EDGES} fit")
     if len(ends[0]) != len(ends[1]):
         raise GraphError(f"tail has {len(ends[0])} entries, head {len(ends[1])}; each arc needs one of each")
     tail, head = (array.astype(np.int32) for array in ends)
-    weight = np.broadcast_to(np.asarray(graph[2] if len(graph) == 3 else 1.0, np.float64), (len(tail),))
+    weight = np.asarray(graph[2] if len(graph) == 3 else 1.0)
+    if weight.dtype.kind not in "fiub" or weight.shape not in ((), tail.shape):
+        raise GraphError(f"weight has shape {weight.shape}; give a number per arc, ({len(tail)},), or one for all")
+    weight = np.broadcast_to(weight, tail.shape).astype(np.float64)
     return plain(1 + max(tail.max(initial=-1), head.max(initial=-1)), tail, head, weight)
