@@ -1,0 +1,17 @@
+"""Edgewise inside PyTorch: `pip install edgewise[torch]`.
+
+from edgewise.torch import GraphModule
+
+module = GraphModule(net)   # an nn.Module: any optimizer, any loss, anything before it and behind it
+"""
+
+from edgewise.errors import MissingDependencyError
+
+try:
+    import torch  # noqa: F401  # before what builds on it
+except ImportError as error:
+    raise MissingDependencyError("PyTorch", "torch", "edgewise.torch") from error
+
+from edgewise.torch.graph_module import GraphModule
+
+__all__ = ["GraphModule"]
