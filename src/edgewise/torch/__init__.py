@@ -13,5 +13,6 @@ except ImportError as error:
     raise MissingDependencyError("PyTorch", "torch", "edgewise.torch") from error
 
 from edgewise.torch.graph_module import GraphModule
+from edgewise.torch.plain import to_module
 
-__all__ = ["GraphModule"]
+__all__ = ["GraphModule", "to_module"]
