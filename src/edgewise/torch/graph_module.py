@@ -28,6 +28,8 @@ class GraphModule(nn.Module):
     bias: Tensor
     response: Tensor | None
     structure: Tensor
+    keeps_structure = False
+    """Whether a state dict has it."""
 
     def __init__(self, net: Network, *, threads: int | None = None) -> None:
         super().__init__()
@@ -45,7 +47,7 @@ class GraphModule(nn.Module):
 
     def _describe(self) -> None:
         structure, self._description = describe(self._net)
-        self.register_buffer("structure", structure, persistent=False)
+        self.register_buffer("structure", structure, persistent=self.keeps_structure)
 
     def __getstate__(self) -> dict[str, Any]:
         """For a copy, or another process."""
