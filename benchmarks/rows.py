@@ -229,11 +229,11 @@ DENSE: tuple[Row, ...] = (
         "step-2-16-16-1",
         "A training step: dense 2-16-16-1, minibatches of 32, SGD",
         """A whole epoch runs in the core, so a step costs its arithmetic: the two passes and the update. What remains
-        above that is gathering the minibatch's rows, and what happens in Python around each epoch: drawing its order,
-        its loss and R². JAX comes near when a whole epoch is compiled as one function; its usual loop, like PyTorch's,
+        above that is gathering the minibatch's rows, and what happens around each of the sixteen epochs of a call:
+        drawing its order, its loss and R². JAX comes near when a whole epoch is compiled as one function; its usual loop, like PyTorch's,
         pays for every call from Python. micrograd makes a Python object of every number; the figure it is held to is
         nearer to the time of the arithmetic alone than a whole step comes.""",
-        lambda: networks.regression(2, 16, 16, 1, batch_size=32, samples=2048, epochs=4),
+        lambda: networks.regression(2, 16, 16, 1, batch_size=32, samples=2048, epochs=16),
         ours.step,
         (
             Peer("PyTorch", "torch_layers.step", 35, 60),
@@ -259,7 +259,7 @@ DENSE: tuple[Row, ...] = (
         "A training step: dense 64-32-32-10, minibatches of 64, SGD",
         """The arithmetic of small matrix products in the first-level cache, on one core or two as the minibatch allows;
         no Python between steps.""",
-        lambda: networks.regression(64, 32, 32, 10, batch_size=64, samples=2048, epochs=4),
+        lambda: networks.regression(64, 32, 32, 10, batch_size=64, samples=2048, epochs=16),
         ours.step,
         (
             Peer("PyTorch", "torch_layers.step", 7, 11),

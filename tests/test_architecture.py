@@ -24,7 +24,7 @@ def test_few_modules_know_the_compiled_core():
         for path in SOURCE.rglob("*.py")
         if any(name.startswith("edgewise._core") for name in imported_names(path))
     }
-    assert knowing == {"arrays.py", "config.py", "plan.py", "engine/native.py"}
+    assert knowing == {"arrays.py", "config.py", "metrics.py", "plan.py", "engine/native.py"}
 
 
 def test_import_needs_numpy_and_scipy_alone():

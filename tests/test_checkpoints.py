@@ -211,6 +211,22 @@ def test_ctrl_c_saves_the_state(tmp_path, uninterrupted):
         assert found["weight"].tobytes() == uninterrupted.weight.tobytes()
 
 
+def test_interrupted_by_a_listener_between_epochs(tmp_path):
+    path, whole, parts = tmp_path / "state", network(), network()
+    expected = ew.fit(whole, *blobs(), **SETTINGS)
+
+    def interrupt(record):
+        if record.epoch == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ew.fit(parts, *blobs(), **SETTINGS, checkpoint=path, on_epoch=[interrupt])
+    history = ew.fit(parts, *blobs(), **SETTINGS, resume=path)
+    assert history.epoch == expected.epoch
+    assert history.loss == expected.loss
+    assert same(parts, whole)
+
+
 def test_a_full_disk_costs_no_training(tmp_path, uninterrupted, monkeypatch):
     """The kernel's own limit on the size of a file stands for the disk."""
     path, net = tmp_path / "state", big()

@@ -21,20 +21,47 @@ def test_group_by_is_a_stable_sort(keys):
     assert np.diff(start).tolist() == [keys.count(k) for k in range(10)]
 
 
-@given(st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11)), max_size=40))
-def test_levels_are_longest_paths(arcs):
+ARCS = st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11)), max_size=40)
+
+
+@given(ARCS, st.sets(st.integers(0, 11)))
+def test_a_plan_as_it_is_defined(arcs, keeping):
     arcs = [(min(a), max(a)) for a in arcs if a[0] != a[1]]
-    expected = [0] * 12
+    level = [0] * 12
     for tail, head in sorted(arcs, key=lambda arc: arc[0]):
-        expected[head] = max(expected[head], expected[tail] + 1)
-    level, reached = _core.longest_path_levels(12, indices([a[0] for a in arcs]), indices([a[1] for a in arcs]))
-    assert reached == 12
-    assert level.tolist() == expected
+        level[head] = max(level[head], level[tail] + 1)
+    place = {}
+    for node in sorted(range(12), key=lambda j: level[j]):
+        place[node] = len(place)
+    for at in range(1, max(level) + 1):  # within a level by the mean place of the tails, which are in lower ones
+        mean = {j: np.mean([place[i] for i, h in arcs if h == j]) for j in range(12) if level[j] == at}
+        first = starts_of(level)[at]
+        for k, node in enumerate(sorted(mean, key=lambda j: (mean[j], j))):
+            place[node] = first + k
+    in_order = np.isin(np.arange(12), list(keeping))
+    found, arrays = _core.order_graph(12, indices([a[0] for a in arcs]), indices([a[1] for a in arcs]), in_order)
+    order, position, level_start, in_start, in_edge, out_start, out_edge = (array.tolist() for array in arrays)
+    assert found.tolist() == level
+    assert position == [place[j] for j in range(12)]
+    assert [position[j] for j in order] == list(range(12))
+    assert level_start == [*starts_of(level), 12]
+    for j in range(12):
+        into = [e for e, arc in enumerate(arcs) if arc[1] == j]
+        if j not in keeping:
+            into.sort(key=lambda e: place[arcs[e][0]])
+        assert in_edge[in_start[place[j]] : in_start[place[j] + 1]] == into
+        out = [e for e, arc in enumerate(arcs) if arc[0] == j]
+        assert out_edge[out_start[place[j]] : out_start[place[j] + 1]] == out
+
+
+def starts_of(level):
+    """Where each level starts."""
+    return [sum(other < at for other in level) for at in range(max(level) + 1)]
 
 
 def test_nodes_on_and_behind_a_cycle_have_no_level():
-    level, reached = _core.longest_path_levels(5, indices([0, 1, 2, 2]), indices([1, 2, 1, 3]))
-    assert reached == 2
+    level, arrays = _core.order_graph(5, indices([0, 1, 2, 2]), indices([1, 2, 1, 3]), None)
+    assert arrays is None
     assert level.tolist() == [0, -1, -1, -1, 0]
 
 
@@ -43,12 +70,14 @@ def test_indices_out_of_range_are_refused(bad):
     with pytest.raises(IndexError, match="out of range"):
         _core.group_by(indices(bad), 10)
     with pytest.raises(IndexError, match="out of range"):
-        _core.longest_path_levels(10, indices(bad), indices([0]))
+        _core.order_graph(10, indices(bad), indices([0]), None)
 
 
 def test_lengths_that_disagree_are_refused():
-    with pytest.raises(ValueError, match="differ in length"):
-        _core.longest_path_levels(3, indices([0, 1]), indices([1]))
+    with pytest.raises(ValueError, match="head has 1 entries, not 2"):
+        _core.order_graph(3, indices([0, 1]), indices([1]), None)
+    with pytest.raises(ValueError, match="in_order has 1 entries, not 3"):
+        _core.order_graph(3, indices([0]), indices([1]), np.zeros(1, np.bool_))
     with pytest.raises(ValueError, match="differ in length"):
         _core.longest_path_to(indices([0]), indices([0]), indices([]), indices([]), np.zeros(1, np.bool_))
 

@@ -92,6 +92,9 @@ def test_what_the_optimizer_remembers_follows_the_arcs():
                 network.with_arcs(network.tail[order], network.head[order], network.weight[order]), order
             )
 
+        def settled(self, network, places):
+            return True
+
     def weights(net):
         return net.weight[np.lexsort((net.tail, net.head))]
 
@@ -99,6 +102,18 @@ def test_what_the_optimizer_remembers_follows_the_arcs():
         still = trained(layers(), None, optimizer=optimizer).network
         moved = trained(layers(), Reversed(), optimizer=optimizer).network
         assert_close(weights(moved), weights(still), 1e-10)
+
+
+def test_no_epoch_before_all_arcs_are_gone_counts_as_the_best():
+    """What is wanted is the best of the sparse networks, however much better the dense ones before were."""
+    start = ew.mlp([12, 20, 16, 3], activation="tanh", seed=1)
+    places = ew.sparse.Places.of(start)
+    pruning = ew.sparse.GradualPruning(0.05, every=10, end=0.6)
+    history = trained(start, pruning, optimizer=ew.Adam(0.01), epochs=12, validation=0.2, patience=1)
+    assert pruning.settled(history.network, places)
+    assert not pruning.settled(start, places)
+    assert history.best_epoch == 6  # whose fourth step prunes the last
+    assert history.network.n_edges == np.ceil(0.05 * start.n_edges)
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -1,4 +1,4 @@
-"""Types of the compiled core; see src/native/bind.cpp."""
+"""Types of the compiled core; see src/native/bind/."""
 
 from typing import Any
 
@@ -9,8 +9,9 @@ Index = NDArray[np.int32]
 Floats = NDArray[Any]
 
 def group_by(key: Index, n_keys: int) -> tuple[Index, Index]: ...
-def longest_path_levels(n_nodes: int, tail: Index, head: Index) -> tuple[Index, int]: ...
-def order_within_levels(order: Index, level_start: Index, tail: Index, head: Index) -> Index: ...
+def order_graph(
+    n_nodes: int, tail: Index, head: Index, in_order: NDArray[np.bool_] | None
+) -> tuple[Index, tuple[Index, Index, Index, Index, Index, Index, Index] | None]: ...
 def longest_path_to(
     order: Index, out_start: Index, out_edge: Index, head: Index, is_target: NDArray[np.bool_]
 ) -> Index: ...
@@ -145,7 +146,37 @@ def instruction_sets() -> list[str]: ...
 def register_bytes() -> int: ...
 def compiler() -> str: ...
 def most_threads() -> int: ...
-def shuffle(order: NDArray[np.int64], random: NDArray[np.uint32]) -> None: ...
+def shuffle(order: NDArray[np.int64], seed: int, epoch: int, part: int) -> None: ...
 def after_fork() -> None: ...
+def tally_classes(
+    loss: Floats,
+    output: Floats,
+    y: NDArray[np.int64],
+    weight: NDArray[np.float64] | None,
+    order: NDArray[np.int64],
+    step_size: int,
+    sums: NDArray[np.float64],
+) -> None: ...
+def tally_signs(
+    loss: Floats,
+    output: Floats,
+    y: Floats,
+    weight: NDArray[np.float64] | None,
+    order: NDArray[np.int64],
+    step_size: int,
+    sums: NDArray[np.float64],
+    threshold: float,
+) -> None: ...
+def tally_numbers(
+    loss: Floats,
+    output: Floats,
+    y: Floats,
+    weight: NDArray[np.float64] | None,
+    order: NDArray[np.int64],
+    step_size: int,
+    sums: NDArray[np.float64],
+    origin: NDArray[np.float64],
+    shift: NDArray[np.float64],
+) -> None: ...
 def all_finite32(array: Floats) -> bool: ...
 def all_finite64(array: Floats) -> bool: ...

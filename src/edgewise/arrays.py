@@ -42,9 +42,8 @@ def all_finite(array: FloatArray) -> bool:
     return _core.all_finite32(array) if array.dtype == np.float32 else _core.all_finite64(array)
 
 
-def shuffled(rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """The same rows in an order that the generator draws, the faster way; see src/native/shuffle.hpp."""
+def shuffled(rows: NDArray[np.int64], seed: int, epoch: int, part: int = 0) -> NDArray[np.int64]:
+    """The same rows in a random order that these numbers decide; see src/native/shuffle.hpp."""
     order = rows.copy()
-    draws: NDArray[np.uint64] = rng.bit_generator.random_raw((len(order) + 1) // 2)  # 64 bits each, for two places
-    _core.shuffle(order, draws.view(np.uint32)[: len(order)])
+    _core.shuffle(order, seed % 2**64, epoch, part)
     return order

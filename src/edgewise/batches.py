@@ -97,7 +97,7 @@ class Source(Protocol):
 
 
 def _order(rows: NDArray[np.int64], epoch: int, seed: int | None) -> NDArray[np.int64]:
-    return rows if seed is None else shuffled(rows, np.random.default_rng((seed, epoch)))
+    return rows if seed is None else shuffled(rows, seed, epoch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +182,7 @@ class _Streamed:
             except DataError as error:
                 raise DataError(f"chunk {number} of the stream: {error}") from None
             if seed is not None:
-                rng = np.random.default_rng((seed, epoch, number))
-                chunk = replace(chunk, order=shuffled(chunk.order, rng))
+                chunk = replace(chunk, order=shuffled(chunk.order, seed, epoch, number))
             yield chunk
         if number < 0:
             raise DataError(

@@ -351,7 +351,8 @@ def train(
     kept = report.metrics["training"]
     console.print(f"{rows['training']} rows to train, {rows['validation']} to validate, {rows['held_out']} held out")
     console.print(
-        f"{sizes['nodes']} nodes, {sizes['edges']} edges; {kept['epochs']} epochs, kept epoch {kept['best_epoch']}"
+        f"{sizes['nodes']} nodes, {sizes['edges']} edges; {kept['epochs']} epochs, "
+        + ("kept the last" if kept["best_epoch"] is None else f"kept epoch {kept['best_epoch']}")
     )
     always = text.printable(report.baseline_predicts)
     console.print(f"{result}   (baseline, always {always}: {report.baseline:.4f})\n")

@@ -159,7 +159,8 @@ class Network:
     def _make_plan(self) -> Plan:
         try:
             selecting = np.array([name not in ("sum", "mean") for name in self.aggregation_names])
-            return make_plan(self.n_nodes, self.tail, self.head, selecting[self.aggregation_code])
+            in_order = selecting[self.aggregation_code] if selecting.any() else None
+            return make_plan(self.n_nodes, self.tail, self.head, in_order)
         except CycleFound as found:
             cycle, shortest = find_cycle(self.n_nodes, self.tail, self.head, found.level)
         path = [self.label(i) for i in [*cycle, cycle[0]]]

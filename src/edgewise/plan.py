@@ -47,21 +47,9 @@ def make_plan(n_nodes: int, tail: IntArray, head: IntArray, in_order: NDArray[np
 
     in_order : (N,) heads whose in-arcs keep the caller's order; None if there are none.
     """
-    level, reached = _core.longest_path_levels(n_nodes, tail, head)
-    if reached != n_nodes:
+    level, arrays = _core.order_graph(n_nodes, tail, head, in_order)
+    if arrays is None:
         raise CycleFound(level)
-    level_start, order = _core.group_by(level, int(level.max()) + 1)
-    order = _core.order_within_levels(order, level_start, tail, head)
-    position = np.empty(n_nodes, np.int32)
-    position[order] = np.arange(n_nodes, dtype=np.int32)
-    out_start, out_edge = _core.group_by(position[tail], n_nodes)
-    to_row = position[head]
-    in_start, in_edge = _core.group_by(to_row[out_edge], n_nodes)  # sorted by tail, and keeping that by head
-    in_edge = out_edge[in_edge]
-    if in_order is not None and in_order.any():
-        by_head = _core.group_by(to_row, n_nodes)[1]
-        in_edge = np.where(in_order[head[by_head]], by_head, in_edge)
-    arrays = order, position, level_start, in_start, in_edge, out_start, out_edge
     for array in arrays:
         array.flags.writeable = False
     return Plan(*arrays)

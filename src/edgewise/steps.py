@@ -106,9 +106,8 @@ def begin(network: Network, method: Method) -> Steps:
 
 def put(pair: Pair, network: Network) -> None:
     """Make these the network's parameters; an input's bias, which means nothing, stays as it was."""
-    network.weight[:] = pair[0]
-    neurons = ~network.is_input
-    network.bias[neurons] = pair[1][neurons]
+    np.copyto(network.weight, pair[0])
+    np.copyto(network.bias, pair[1], where=~network.is_input)
 
 
 class _StepsHere:

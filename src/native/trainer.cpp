@@ -148,10 +148,11 @@ void Trainer<T>::take_step(double batch_weight, double rate_factor) {
     step.one_minus_beta1 = static_cast<T>(1 - settings_.beta1);
     step.beta2 = static_cast<T>(settings_.beta2);
     step.one_minus_beta2 = static_cast<T>(1 - settings_.beta2);
-    // both moments' bias is corrected in two numbers, so that a parameter costs one division
-    const double scale = std::sqrt(1 - std::pow(settings_.beta2, taken));
-    step.epsilon = static_cast<T>(settings_.epsilon * scale);
-    step.rate = static_cast<T>(learning_rate * scale / (1 - std::pow(settings_.beta1, taken)));
+    if (second_) {  // both moments' bias is corrected in two numbers, so that a parameter costs one division
+        const double scale = std::sqrt(1 - std::pow(settings_.beta2, taken));
+        step.epsilon = static_cast<T>(settings_.epsilon * scale);
+        step.rate = static_cast<T>(learning_rate * scale / (1 - std::pow(settings_.beta1, taken)));
+    }
     step.share = static_cast<T>(clip / batch_weight);
     const T pull = static_cast<T>(settings_.l1 * batch_weight / clip);  // what `share` makes l1 of
     // the average of few steps forgets sooner, so that it is not one of the first weights
@@ -175,7 +176,9 @@ Size Trainer<T>::run(const TrainingData<T>& data, Size first, Size n_steps, doub
     const Size lanes = sweep_.shape.lanes;
     diverged_ = false;
     Size place = first;
-    for (Size step = 0; place < data.n && step < n_steps && (step == 0 || passed() < seconds); ++step) {
+    // the clock is looked at when the steps have doubled, so at the latest after twice the time
+    const auto late = [&](Size step) { return step > 0 && (step & (step - 1)) == 0 && passed() >= seconds; };
+    for (Size step = 0; place < data.n && step < n_steps && !late(step); ++step) {
         const Size number = place / step_size();
         double step_weight = 0;
         for (Size part = 0; part < settings_.accumulate && place < data.n; ++part) {

@@ -45,6 +45,10 @@ class Change(Protocol):
         """
         ...
 
+    def settled(self, network: Network, places: Places) -> bool:
+        """Whether the network is as sparse as it is to be: before that, no epoch counts as the best."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class GradualPruning:
@@ -76,11 +80,17 @@ class GradualPruning:
     ) -> Rewired | None:
         places.check(network)
         left = (1 - min(1.0, progress / self.end)) ** 3
-        n_places = int(places.sizes(network).prod(axis=1).sum())
-        target = math.ceil((self.density + (self.initial - self.density) * left) * n_places)
+        target = self._target(network, places, self.density + (self.initial - self.density) * left)
         arcs = _Arcs(network, places, self.scope)
-        n_dropped = int(arcs.count.sum()) - max(target, 1)
+        n_dropped = int(arcs.count.sum()) - target
         return rewire(network, arcs.smallest(shares(arcs.count, n_dropped))) if n_dropped > 0 else None
+
+    def settled(self, network: Network, places: Places) -> bool:
+        return int(_Arcs(network, places, self.scope).count.sum()) <= self._target(network, places, self.density)
+
+    def _target(self, network: Network, places: Places, density: float) -> int:
+        """How many arcs that is."""
+        return max(1, math.ceil(density * int(places.sizes(network).prod(axis=1).sum())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +126,9 @@ class SET:
         arcs = _Arcs(network, places, self.scope)
         tail, head = random_absent(network, places, arcs.share(self.drop), rng)
         return arcs.replace(tail, head)
+
+    def settled(self, network: Network, places: Places) -> bool:
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +166,9 @@ class RigL:
             return None
         found = backward().strongest_absent(places, wanted)
         return arcs.replace(found.tail, found.head)
+
+    def settled(self, network: Network, places: Places) -> bool:
+        return True
 
 
 def _check_common(settings: GradualPruning | SET | RigL) -> None:

@@ -30,9 +30,10 @@ class Numbered:
 
     def of(self, tail: IntArray, head: IntArray, pair: NDArray[np.intp]) -> NDArray[np.int64]:
         """The numbers of the places of arcs between pairs of ranks."""
-        found: NDArray[np.int64] = (
-            self.start[pair] + self._head_index[head] * self.sizes[pair, 0] + self._tail_index[tail]
-        )
+        found: NDArray[np.int64] = self._head_index.take(head)
+        found *= self.sizes[:, 0].take(pair)
+        found += self.start.take(pair)
+        found += self._tail_index.take(tail)
         return found
 
     def arcs(self, number: NDArray[np.int64]) -> tuple[IntArray, IntArray]:
@@ -59,8 +60,8 @@ def random_absent(
     """
     numbered = Numbered(network, places)
     pair = places.pair_of(network, network.tail, network.head)
-    inside = pair >= 0
-    taken = np.sort(numbered.of(network.tail[inside], network.head[inside], pair[inside]))
+    inside = np.flatnonzero(pair >= 0)
+    taken = np.sort(numbered.of(network.tail.take(inside), network.head.take(inside), pair.take(inside)))
     taken = taken[np.diff(taken, prepend=-1) > 0]
     absent_before = taken - np.arange(len(taken))
     ends = numbered.start - np.searchsorted(taken, numbered.start)  # absent places before each pair

@@ -1,0 +1,30 @@
+// The module. Files here are the only ones that know Python: they check what would corrupt memory, release the GIL, call.
+#include "../dispatch.hpp"
+#include "../memory.hpp"
+#include "../threads.hpp"
+#include "structure.hpp"
+
+NB_MODULE(_core, module) {
+    namespace nb = nanobind;
+    module.doc() = "Edgewise's compiled core: graph walks and arithmetic over plain arrays.";
+    edgewise::bind::bind_graph(module);
+    edgewise::bind::bind_structure(module);
+    edgewise::bind::bind_passes(module);
+    edgewise::bind::bind_training(module);
+    module.def("instruction_set", &edgewise::instruction_set, "The set of vector instructions in use.");
+    module.def(
+        "instruction_sets",
+        [] {
+            nb::list names;
+            for (const char* name : edgewise::instruction_sets()) names.append(name);
+            return names;
+        },
+        "Those that this machine could use, the widest first.");
+    module.def("register_bytes", &edgewise::register_bytes, "How wide a register of the set in use is.");
+    module.def("compiler", &edgewise::compiler, "What compiled the core.");
+    module.def("most_threads", &edgewise::most_threads, "How many threads a pass uses where none are asked for.");
+    module.def("after_fork", [] {
+        edgewise::forget_threads();
+        edgewise::memory::forget();
+    }, "For a forked process, which has none of its parent's threads and maybe their locks.");
+}

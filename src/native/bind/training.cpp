@@ -1,0 +1,200 @@
+// Training: steps, the order of an epoch, how well it goes, and whether the parameters are still numbers.
+#include "../trainer.hpp"
+
+#include "../shuffle.hpp"
+#include "../tally.hpp"
+#include "structure.hpp"
+
+namespace edgewise::bind {
+
+namespace {
+
+template <class Trainer>
+void check_array(const Trainer& trainer, int which, std::size_t n_weights, std::size_t n_biases) {
+    if (which < 0 || which >= trainer.n_arrays()) throw std::out_of_range("the trainer has no such array");
+    check_size(n_weights, trainer.structure().n_edges, "weight");
+    check_size(n_biases, trainer.structure().plan.n_nodes, "bias");
+}
+
+template <class T>
+void bind_trainer(nb::module_& module, const char* name) {
+    using Trainer = edgewise::Trainer<T>;
+    nb::class_<Trainer>(module, name, "Training without a way back to Python; see src/native/trainer.hpp.")
+        .def("__init__",
+             [](Trainer* self, const BoundStructure& structure, In<T> weight, In<T> bias, In<T> response,
+                std::size_t batch_size, int loss, T loss_parameter, int optimizer, bool nesterov, double learning_rate,
+                double momentum, double weight_decay, double beta1, double beta2, double epsilon, double clip_norm,
+                double l1, double average, std::size_t accumulate, double dropout, std::uint32_t seed, int threads) {
+                 const edgewise::Structure& s = structure.view();
+                 check_parameters(s, weight, bias, response);
+                 if (batch_size < 1) throw std::invalid_argument("a batch needs a sample");
+                 if (!(dropout >= 0 && dropout < 1)) throw std::invalid_argument("dropout is a probability below 1");
+                 if (accumulate < 1) throw std::invalid_argument("a step needs a minibatch");
+                 edgewise::times(batch_size, accumulate);
+                 if (optimizer < 0 || optimizer > static_cast<int>(edgewise::Optimizer::adamw))
+                     throw std::invalid_argument("there is no such optimizer");
+                 const edgewise::StepSettings settings{static_cast<edgewise::Optimizer>(optimizer), nesterov,
+                                                       learning_rate, momentum, weight_decay, beta1, beta2,
+                                                       epsilon, clip_norm, l1, average,
+                                                       static_cast<Size>(accumulate), dropout, seed};
+                 const edgewise::Loss code = loss_of(loss);
+                 nb::gil_scoped_release release;
+                 new (self) Trainer(s, weight.data(), bias.data(), response.data(), static_cast<Size>(batch_size), code,
+                                    loss_parameter, settings, team_size(threads));
+             },
+             nb::keep_alive<1, 2>(), nb::arg("structure"), nb::arg("weight").noconvert(), nb::arg("bias").noconvert(),
+             nb::arg("response").noconvert(), nb::arg("batch_size"), nb::arg("loss"), nb::arg("loss_parameter"),
+             nb::arg("optimizer"), nb::arg("nesterov"), nb::arg("learning_rate"), nb::arg("momentum"),
+             nb::arg("weight_decay"), nb::arg("beta1"), nb::arg("beta2"), nb::arg("epsilon"), nb::arg("clip_norm"),
+             nb::arg("l1"), nb::arg("average"), nb::arg("accumulate"), nb::arg("dropout"), nb::arg("seed"),
+             nb::arg("threads"))
+        .def("run",
+             [](Trainer& self, In2<T> x, std::optional<In2<T>> y, std::optional<In<Size>> label,
+                std::optional<In<T>> sample_weight, In<Size> order, std::optional<In<double>> rate_factor,
+                Out2<T> output, Out<T> losses, std::size_t first, std::size_t n_steps, double seconds) {
+                 const edgewise::Structure& s = self.structure();
+                 check_size(x.shape(1), s.n_inputs, "a row of x");
+                 check_targets<T>(s, x.shape(0), self.loss(), y, label, sample_weight);
+                 check_range(order, x.shape(0), "order");
+                 const std::size_t step = static_cast<std::size_t>(self.step_size());
+                 if (rate_factor) check_size(rate_factor->size(), (order.size() + step - 1) / step, "rate_factor");
+                 check_size(output.shape(0), order.size(), "output");
+                 check_size(output.shape(1), s.n_outputs, "a row of output");
+                 check_size(losses.size(), order.size(), "losses");
+                 const edgewise::TrainingData<T> data{x.data(),
+                                                      y ? y->data() : nullptr,
+                                                      label ? label->data() : nullptr,
+                                                      sample_weight ? sample_weight->data() : nullptr,
+                                                      order.data(),
+                                                      static_cast<Size>(order.size()),
+                                                      rate_factor ? rate_factor->data() : nullptr,
+                                                      output.data(),
+                                                      losses.data()};
+                 nb::gil_scoped_release release;
+                 return self.run(data, static_cast<Size>(first), static_cast<Size>(n_steps), seconds);
+             },
+             nb::arg("x").noconvert(), nb::arg("y").noconvert().none(), nb::arg("label").noconvert().none(),
+             nb::arg("sample_weight").noconvert().none(), nb::arg("order").noconvert(),
+             nb::arg("rate_factor").noconvert().none(), nb::arg("output").noconvert(), nb::arg("losses").noconvert(),
+             nb::arg("first"), nb::arg("n_steps"), nb::arg("seconds"))
+        .def_prop_ro("diverged", &Trainer::diverged)
+        .def_prop_ro("steps", &Trainer::steps)
+        .def_prop_ro("n_arrays", &Trainer::n_arrays)
+        .def("array",
+             [](const Trainer& self, int which, Out<T> weight, Out<T> bias) {
+                 check_array(self, which, weight.size(), bias.size());
+                 nb::gil_scoped_release release;
+                 self.array(which, weight.data(), bias.data());
+             },
+             nb::arg("which"), nb::arg("weight").noconvert(), nb::arg("bias").noconvert())
+        .def("set_array",
+             [](Trainer& self, int which, In<T> weight, In<T> bias) {
+                 check_array(self, which, weight.size(), bias.size());
+                 nb::gil_scoped_release release;
+                 self.set_array(which, weight.data(), bias.data());
+             },
+             nb::arg("which"), nb::arg("weight").noconvert(), nb::arg("bias").noconvert())
+        .def("set_steps", [](Trainer& self, std::size_t steps) { self.set_steps(checked_size(steps, "steps")); },
+             nb::arg("steps"));
+}
+
+template <class T>
+bool all_finite(nb::ndarray<const T, nb::c_contig, nb::device::cpu> array) {
+    const T* a = array.data();
+    const std::size_t n = array.size();
+    T nothing[16] = {};  // becomes NaN with the first number that is not finite
+    std::size_t k = 0;
+    for (; k + 16 <= n; k += 16)
+        for (int l = 0; l < 16; ++l) nothing[l] += a[k + l] * T(0);
+    for (; k < n; ++k) nothing[0] += a[k] * T(0);
+    T sum = 0;
+    for (T one : nothing) sum += one;
+    return sum == T(0);
+}
+
+template <class T>
+edgewise::Tallied<T> tallied(In<T> loss, In2<T> output, In<std::int64_t> order, std::optional<In<double>> weight,
+                             std::size_t n_rows, std::size_t step_size) {
+    check_size(output.shape(0), loss.size(), "output");
+    check_size(order.size(), loss.size(), "order");
+    check_range(order, n_rows, "order");
+    if (weight) check_size(weight->size(), n_rows, "weight");
+    if (!step_size) throw std::invalid_argument("step_size must be 1 or more");
+    return {loss.data(), output.data(), order.data(), weight ? weight->data() : nullptr, checked_size(loss.size(), "samples"),
+            checked_size(output.shape(1), "outputs"), checked_size(step_size, "samples of a step")};
+}
+
+template <class T>
+void bind_tally_classes(nb::module_& module) {
+    module.def(
+        "tally_classes",
+        [](In<T> loss, In2<T> output, In<std::int64_t> label, std::optional<In<double>> weight, In<std::int64_t> order,
+           std::size_t step_size, Out<double> sums) {
+            const auto samples = tallied<T>(loss, output, order, weight, label.size(), step_size);
+            check_size(sums.size(), 4, "sums");
+            nb::gil_scoped_release release;
+            edgewise::tally_classes(samples, label.data(), sums.data());
+        },
+        nb::arg("loss").noconvert(), nb::arg("output").noconvert(), nb::arg("y").noconvert(),
+        nb::arg("weight").noconvert().none(), nb::arg("order").noconvert(), nb::arg("step_size"),
+        nb::arg("sums").noconvert(), "Adds samples to sums; see src/native/tally.hpp.");
+}
+
+template <class T, class Y>
+void bind_tally(nb::module_& module) {
+    module.def(
+        "tally_signs",
+        [](In<T> loss, In2<T> output, In2<Y> y, std::optional<In<double>> weight, In<std::int64_t> order,
+           std::size_t step_size, Out<double> sums, double threshold) {
+            const auto samples = tallied<T>(loss, output, order, weight, y.shape(0), step_size);
+            check_size(y.shape(1), output.shape(1), "a row of y");
+            check_size(sums.size(), 4, "sums");
+            nb::gil_scoped_release release;
+            edgewise::tally_signs(samples, y.data(), threshold, sums.data());
+        },
+        nb::arg("loss").noconvert(), nb::arg("output").noconvert(), nb::arg("y").noconvert(),
+        nb::arg("weight").noconvert().none(), nb::arg("order").noconvert(), nb::arg("step_size"),
+        nb::arg("sums").noconvert(), nb::arg("threshold"), "The same of the outputs' signs.");
+    module.def(
+        "tally_numbers",
+        [](In<T> loss, In2<T> output, In2<Y> y, std::optional<In<double>> weight, In<std::int64_t> order,
+           std::size_t step_size, Out<double> sums, In<double> origin, Out<double> shift) {
+            const auto samples = tallied<T>(loss, output, order, weight, y.shape(0), step_size);
+            check_size(y.shape(1), output.shape(1), "a row of y");
+            check_size(sums.size(), 5, "sums");
+            check_size(origin.size(), output.shape(1), "origin");
+            check_size(shift.size(), output.shape(1), "shift");
+            nb::gil_scoped_release release;
+            edgewise::tally_numbers(samples, y.data(), origin.data(), sums.data(), shift.data());
+        },
+        nb::arg("loss").noconvert(), nb::arg("output").noconvert(), nb::arg("y").noconvert(),
+        nb::arg("weight").noconvert().none(), nb::arg("order").noconvert(), nb::arg("step_size"),
+        nb::arg("sums").noconvert(), nb::arg("origin").noconvert(), nb::arg("shift").noconvert(),
+        "The same of numbers.");
+}
+
+}  // namespace
+
+void bind_training(nb::module_& module) {
+    bind_trainer<float>(module, "Trainer32");
+    bind_trainer<double>(module, "Trainer64");
+    bind_tally_classes<float>(module);
+    bind_tally_classes<double>(module);
+    bind_tally<float, float>(module);
+    bind_tally<float, double>(module);
+    bind_tally<double, float>(module);
+    bind_tally<double, double>(module);
+    module.def(
+        "shuffle",
+        [](Out<std::int64_t> order, std::uint64_t seed, std::uint64_t epoch, std::uint64_t part) {
+            const Size n = checked_size(order.size(), "items");
+            nb::gil_scoped_release release;
+            edgewise::shuffle(order.data(), n, seed, epoch, part);
+        },
+        nb::arg("order").noconvert(), nb::arg("seed"), nb::arg("epoch"), nb::arg("part"),
+        "Puts order in a random order that the three numbers decide.");
+    module.def("all_finite32", &all_finite<float>, nb::arg("array").noconvert());
+    module.def("all_finite64", &all_finite<double>, nb::arg("array").noconvert());
+}
+
+}  // namespace edgewise::bind
