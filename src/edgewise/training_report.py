@@ -23,6 +23,7 @@ from edgewise.formats import atomic
 from edgewise.history import EpochRecord, History
 from edgewise.losses import Loss
 from edgewise.network import Network
+from edgewise.processes import Processes
 from edgewise.scores import Score
 from edgewise.streams import ParquetStream
 from edgewise.training import fit
@@ -244,12 +245,14 @@ def train(
     resume: bool = False,
     on_epoch: Sequence[Callable[[EpochRecord], Any]] = (),
     progress: bool = False,
+    processes: Processes | None = None,
 ) -> Report:
     """Read, split, preprocess, fit, measure. DataError, FormatError or GraphError say what does not fit.
 
     folder : where settings.json and a checkpoint are kept while training, made if need be; None keeps neither.
     checkpoint_every : steps between two states saved; None is every five minutes.
     resume : go on from the checkpoint in the folder.
+    processes : those that train together, each called alike, with one folder that all can read and the first writes.
     """
     optimizer = _optimizer(settings)
     schedule, change = _schedule(settings), _change(settings)
@@ -257,9 +260,10 @@ def train(
     network = _network(settings, task)
     checkpoint = None
     if folder is not None:
-        _make(folder)
         checkpoint = Checkpoint(folder / CHECKPOINT, steps=checkpoint_every)
-        atomic.write_text(folder / SETTINGS, machine.as_json(asdict(settings)) + "\n")
+        if processes is None or processes.is_first:
+            _make(folder)
+            atomic.write_text(folder / SETTINGS, machine.as_json(asdict(settings)) + "\n")
     history = fit(
         network,
         *task.training(network),
@@ -281,6 +285,7 @@ def train(
         resume=checkpoint.path if checkpoint is not None and resume else None,
         on_epoch=on_epoch,
         progress=progress,
+        processes=processes,
     )
     assert history.network is not None
     network = history.network
