@@ -48,6 +48,8 @@ class Chunk:
     weight: FloatArray | None
     """(n,)"""
     order: NDArray[np.int64]
+    padding: int = 0
+    """How many samples at the end of the order are there only to fill a step; they weigh nothing."""
 
     def rows(self, places: slice) -> tuple[FloatArray, NDArray[Any], FloatArray | None]:
         """x, y and weight of the samples at these places of the order."""
@@ -257,6 +259,50 @@ def split(source: Source, share: float, seed: int) -> tuple[Source, Source]:
         raise DataError(f"validation={share} of {n} samples leaves none to train on")
     mixed = np.random.default_rng(seed).permutation(n)
     return source.keep(np.sort(mixed[n_held:])), source.keep(mixed[:n_held])
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """What one of several processes takes of each minibatch: every `size`-th sample, from the `rank`-th on.
+
+    Where the last step of an epoch cannot be shared out evenly, it is filled with samples that weigh nothing: all
+    processes have as many steps of as many samples.
+    """
+
+    whole: Source
+    rank: int
+    size: int
+
+    @property
+    def n_samples(self) -> int | None:
+        n = self.whole.n_samples
+        return None if n is None else math.ceil(n / self.size)
+
+    def chunks(self, epoch: int, step_size: int, seed: int | None) -> Iterator[Chunk]:
+        for chunk in self.whole.chunks(epoch, step_size * self.size, seed):
+            n = len(chunk.order) - len(chunk.order) % (step_size * self.size)
+            if n:
+                yield replace(chunk, order=chunk.order[self.rank : n : self.size].copy())
+            if n < len(chunk.order):
+                yield self._filled(chunk, chunk.order[n:])
+
+    def _filled(self, chunk: Chunk, rows: NDArray[np.int64]) -> Chunk:
+        own = rows[self.rank :: self.size]
+        padding = math.ceil(len(rows) / self.size) - len(own)
+        picked = _picked(chunk, np.concatenate([own, rows[:padding]]))
+        weight = np.ones(len(picked.order), chunk.x.dtype) if picked.weight is None else picked.weight
+        weight[len(own) :] = 0
+        return replace(picked, weight=weight, padding=padding)
+
+    def checksum(self) -> int | str | None:
+        return self.whole.checksum()
+
+
+def share(source: Source, rank: int, size: int) -> Source:
+    """What the `rank`-th of `size` processes goes through; DataError for a stream, which only one can go through."""
+    if not isinstance(source, _Arrays | _Rows):
+        raise DataError("a stream cannot be shared out among processes: give arrays, or a memory-mapped array")
+    return _Share(source, rank, size)
 
 
 def steps_in(source: Source, step_size: int) -> int | None:

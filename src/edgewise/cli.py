@@ -21,7 +21,7 @@ import numpy as np
 import typer
 from typer.core import TyperGroup
 
-from edgewise import data, formats, losses, paths
+from edgewise import data, formats, losses, paths, processes
 from edgewise.arrays import FloatArray
 from edgewise.errors import DataError, EdgewiseError, FormatError
 from edgewise.history import EpochRecord
@@ -262,6 +262,14 @@ def train(
             metavar="FOLDER", help="Write scalars for TensorBoard into this folder.", rich_help_panel=RUN_PANEL
         ),
     ] = None,
+    distributed: Annotated[
+        bool,
+        typer.Option(
+            "--distributed",
+            help="Train together with the other processes that torchrun has started.",
+            rich_help_panel=RUN_PANEL,
+        ),
+    ] = False,
     json_lines: Annotated[
         bool,
         typer.Option(
@@ -326,15 +334,21 @@ def train(
     if json_lines:
         on_epoch.append(lambda record: print(machine.as_json(record.to_dict(), indent=None), flush=True))
     try:
-        with Scalars(tensorboard) if tensorboard is not None else nullcontext() as scalars:
-            report = training_report.train(
-                settings,
-                folder=folder,
-                checkpoint_every=checkpoint_every,
-                resume=resume is not None and training_report.has_begun(folder),
-                on_epoch=on_epoch if scalars is None else [*on_epoch, scalars],
-                progress=not (quiet or as_json or json_lines),
-            )
+        with processes.join() if distributed else nullcontext() as together:
+            speaks = together is None or together.is_first
+            goes_on = resume is not None or (distributed and processes.restarted())
+            with Scalars(tensorboard) if speaks and tensorboard is not None else nullcontext() as scalars:
+                report = training_report.train(
+                    settings,
+                    folder=folder,
+                    checkpoint_every=checkpoint_every,
+                    resume=goes_on and training_report.has_begun(folder),
+                    on_epoch=(on_epoch if scalars is None else [*on_epoch, scalars]) if speaks else [],
+                    progress=speaks and not (quiet or as_json or json_lines),
+                    processes=together,
+                )
+        if not speaks:
+            return
     except KeyboardInterrupt:
         print(f"edgewise: stopped; to go on: edgewise train --resume {text.printable(str(folder))}", file=sys.stderr)
         raise typer.Exit(130) from None
@@ -380,7 +394,7 @@ def train(
     console.print(f"wrote {', '.join(path.name for path in written.values())} to {text.printable(str(folder))}")
 
 
-WITH_RESUME = ("resume", "epochs", "checkpoint_every", "tensorboard", "json_lines", "quiet", "as_json")
+WITH_RESUME = ("resume", "epochs", "checkpoint_every", "tensorboard", "distributed", "json_lines", "quiet", "as_json")
 
 
 def _given(context: typer.Context, name: str) -> bool:

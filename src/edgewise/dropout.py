@@ -28,11 +28,16 @@ def hidden(network: Network) -> NDArray[np.bool_]:
     return found
 
 
-def kept(network: Network, probability: float, seed: int, minibatch: int, n_samples: int) -> FloatArray:
-    """(N, B) what values and gates are multiplied by: 0 or 1 / (1 - probability), 1 where nothing is left out."""
+def kept(
+    network: Network, probability: float, seed: int, minibatch: int, n_samples: int, first: int = 0, every: int = 1
+) -> FloatArray:
+    """(N, B) what values and gates are multiplied by: 0 or 1 / (1 - probability), 1 where nothing is left out.
+
+    first, every : the B samples are those at the places first, first + every, … of the minibatch.
+    """
     key = _mixed(np.array([seed % 2**32], np.uint32) ^ _mixed(np.array([minibatch % 2**32], np.uint32)))
     of_node = _mixed((network.plan.position.astype(np.uint32) * np.uint32(0x85EBCA6B)) ^ key)
-    sample = np.arange(n_samples, dtype=np.uint32)
+    sample = (first + every * np.arange(n_samples)).astype(np.uint32)
     drawn = _mixed(np.add(of_node[:, None], sample, dtype=np.uint32))
     scale: Any = network.dtype.type(1 / (1 - probability))
     found = np.where(drawn < int(probability * 2**32), network.dtype.type(0), scale)

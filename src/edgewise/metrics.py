@@ -9,6 +9,7 @@ from edgewise import _core
 from edgewise.arrays import FloatArray
 from edgewise.batches import Chunk
 from edgewise.losses import Loss
+from edgewise.processes import Processes
 
 
 def name_of(loss: Loss) -> str:
@@ -52,6 +53,19 @@ class Tally:
             if not len(self._origin):
                 self._origin, self._shift = y[order[0]].astype(np.float64), np.zeros(y.shape[1])
             _core.tally_numbers(*samples, self._origin, self._shift)
+
+    def of_all(self, processes: Processes, n_outputs: int) -> "Tally":
+        """Over the samples of all processes, the same numbers in each."""
+        sums = self._sums.copy()
+        if self._loss.kind == "classification":
+            return Tally(self._loss, [processes.add_up(sums).tolist(), [], []])
+        here = len(self._origin) > 0
+        origin, shift = (self._origin, self._shift) if here else (np.zeros(n_outputs), np.zeros(n_outputs))
+        common = processes.add_up(origin * processes.is_first)
+        moved, answers = origin - common, sums[2] / n_outputs
+        sums[4] += 2 * float(moved @ shift) + answers * float(moved @ moved)
+        shift = processes.add_up(shift + answers * moved)
+        return Tally(self._loss, [processes.add_up(sums).tolist(), common.tolist(), shift.tolist()])
 
     @property
     def loss(self) -> float:

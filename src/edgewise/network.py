@@ -481,10 +481,17 @@ class Network:
 
     def with_own_parameters(self) -> "Network":
         """The same structure, shared, with parameters of its own: cheap where the structure is large."""
+        return self.with_parameters(self._weight.copy(), self._bias.copy(), self._response.copy())
+
+    def with_parameters(self, weight: FloatArray, bias: FloatArray, response: FloatArray) -> "Network":
+        """The same structure, shared, with these very arrays as its parameters, their dtype being its own.
+
+        For code that keeps parameters: nothing is copied or checked, so they must be contiguous and of one dtype.
+        """
         twin = object.__new__(Network)
         twin.__dict__.update(self.__dict__)
         twin.__dict__.pop("layers", None)  # they are views of the parameters
-        twin._weight, twin._bias, twin._response = self._weight.copy(), self._bias.copy(), self._response.copy()
+        twin._weight, twin._bias, twin._response, twin._dtype = weight, bias, response, weight.dtype
         return twin
 
     def with_arcs(self, tail: IntArray, head: IntArray, weight: FloatArray) -> "Network":

@@ -1,4 +1,4 @@
-"""What backpropagation starts from: S(t,t) = 1 at target nodes, or ∂J/∂o at the outputs."""
+"""What backpropagation starts from: S(t,t) = 1 at target nodes, or ∂J/∂o at the outputs, of a loss or as given."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -67,7 +67,24 @@ class LossTarget:
         return Seed(gradient.T[None].astype(value.dtype), loss)
 
 
-Objective = NodeTargets | LossTarget
+@dataclass(slots=True)
+class GivenGradient:
+    """What somebody else says of the outputs: ∂J/∂o of each sample."""
+
+    nodes: IntArray
+    """the network's outputs"""
+    gradient: FloatArray
+    """(B, K), contiguous"""
+
+    def weight_sum(self, n_samples: int) -> float:
+        return 1.0
+
+    def seed(self, value: FloatArray) -> Seed:
+        """value: (K, B) values of the output nodes."""
+        return Seed(self.gradient.T[None], None)
+
+
+Objective = NodeTargets | LossTarget | GivenGradient
 
 
 def read(

@@ -71,6 +71,7 @@ class Run:
         self.seed, self.callbacks, self.on_epoch = seed, callbacks, on_epoch
         self.history = History(metric_name=metrics.name_of(method.loss), network=net)
         self.steps = steps.begin(net, method)
+        self.processes = method.processes
         self.epoch = self.chunk = self.place = 0
         self.seen = 0
         """Samples of this epoch in the chunks before."""
@@ -138,7 +139,8 @@ class Run:
             done = slice(first, reached)
             if self.steps.diverged:
                 self._diverged(chunk, reached)
-            self.tally.add(work.loss[done], work.output[done], chunk, done, method.step_size)
+            counted = slice(first, min(reached, len(chunk.order) - chunk.padding))
+            self.tally.add(work.loss[counted], work.output[counted], chunk, counted, method.step_size)
             self.place = reached
             if earlier is not None and self.steps.steps > before:  # samples of weight 0 alone make no step
                 self._call_back(chunk, done, before, earlier, work.loss[done])
@@ -217,6 +219,8 @@ class Run:
                 "or clip_norm; the network was put back to the end of the epoch before"
             )
         self.last_finite = net.with_own_parameters()
+        if self.processes is not None:
+            self.tally = self.tally.of_all(self.processes, net.n_outputs)
         held_out = None if self.held_out is None else self._measure(self.held_out)
         seconds = time.perf_counter() - self.began
         samples = self.seen + (self.place if self.stop else 0)
@@ -227,6 +231,8 @@ class Run:
         shown.epoch(record)
         for listener in self.on_epoch:
             self.stop |= listener(record) is True
+        if self.processes is not None:
+            self.stop = self.processes.any(self.stop)
         if self.patience is not None and self.fell is not None and number - self.fell >= self.patience:
             history.stopped_early = True
         return history.stopped_early
@@ -256,11 +262,14 @@ class Run:
     def _measure(self, held_out: Source) -> metrics.Tally:
         tally, loss = metrics.Tally(self.method.loss), self.method.loss
         for chunk in held_out.chunks(0, self.method.step_size, None):
-            x, y, weight = chunk.rows(slice(None))
+            counted = slice(len(chunk.order) - chunk.padding)
+            x, y, weight = chunk.rows(counted)
+            if not len(x):
+                continue
             output = self.net.forward(x, engine=self.method.engine, threads=self.method.threads).output
             each = loss.value(output, y)
-            tally.add(each if weight is None else each * weight, output, chunk, slice(None), len(y))
-        return tally
+            tally.add(each if weight is None else each * weight, output, chunk, counted, len(y))
+        return tally if self.processes is None else tally.of_all(self.processes, self.net.n_outputs)
 
     def _rate_factor(self, n_samples: int) -> NDArray[np.float64] | None:
         """The schedule's factor for each step of the next chunk."""
@@ -332,6 +341,7 @@ class Run:
             "loss": [method.loss.name, method.loss.compiled and method.loss.compiled[1]],
             "optimizer": _shown(method.optimizer),
             "schedule": _shown(self.schedule),
+            "processes": 1 if self.processes is None else self.processes.size,
             "batch_size": method.batch_size,
             "accumulate": method.accumulate,
             "clip_norm": method.clip_norm,
@@ -397,11 +407,20 @@ class Run:
         self.steps.go_on(numbers["steps"], [_pair(arrays, str(k)) for k in range(self.steps.n_arrays)])
         self.epoch, self.chunk, self.place = numbers["epoch"], numbers["chunk"], numbers["place"]
         self.lowest, self.fell = numbers["lowest"], numbers["fell"]
-        self.tally = metrics.Tally(self.method.loss, numbers["tally"])
+        if self.processes is None or self.processes.is_first:  # who saved it; others begin to count anew
+            self.tally = metrics.Tally(self.method.loss, numbers["tally"])
         for name, value in numbers["history"].items():
             setattr(self.history, name, value)
         self.resumed = True
         self._put(averaged=True)
+        self.check_alike()
+
+    def check_alike(self) -> None:
+        """EdgewiseError if the processes do not begin with the same parameters at the same step."""
+        if self.processes is not None:
+            weight, bias = self.steps.array(0)
+            at = np.array([self.steps.steps, self.epoch, self.chunk, self.place])
+            self.processes.check_alike(checksum(weight, bias, at), "parameters")
 
     def _network(self, arrays: dict[str, Any], name: str) -> Network:
         weight, bias = _pair(arrays, name)

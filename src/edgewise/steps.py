@@ -17,6 +17,7 @@ from edgewise.errors import DataError
 from edgewise.losses import Loss
 from edgewise.network import Network
 from edgewise.optimizers import SGD, Adam, AdamW, Optimizer, OptimizerState
+from edgewise.processes import Processes
 from edgewise.results import BackwardPass
 
 Pair = tuple[FloatArray, FloatArray]
@@ -38,6 +39,8 @@ class Method:
     seed: int
     engine: str | None = field(compare=False)
     threads: int | None = field(compare=False)
+    processes: Processes | None = field(compare=False, default=None)
+    """Those that train together; batch_size is then this one's share of a minibatch."""
 
     @property
     def step_size(self) -> int:
@@ -51,11 +54,12 @@ class Method:
         x, y, weight = chunk.rows(places)
         kept = None
         if self.dropout and minibatch is not None:
-            parts = range(0, len(x), self.batch_size)
+            share = (0, 1) if self.processes is None else (self.processes.rank, self.processes.size)
+            sizes = [min(self.batch_size, len(x) - first) for first in range(0, len(x), self.batch_size)]
             kept = np.concatenate(
                 [
-                    dropout.kept(network, self.dropout, self.seed, minibatch + k, min(self.batch_size, len(x) - first))
-                    for k, first in enumerate(parts)
+                    dropout.kept(network, self.dropout, self.seed, minibatch + k, size, *share)
+                    for k, size in enumerate(sizes)
                 ],
                 axis=1,
             )
@@ -81,7 +85,8 @@ class Steps(Protocol):
 def begin(network: Network, method: Method) -> Steps:
     """From the network's parameters on, nothing remembered yet."""
     optimizer = method.optimizer
-    if method.loss.compiled is not None and type(optimizer) in (SGD, Adam, AdamW):
+    known = method.loss.compiled is not None and type(optimizer) in (SGD, Adam, AdamW)
+    if known and method.processes is None:
         compiled = training(
             method.engine,
             network,
@@ -111,7 +116,8 @@ def put(pair: Pair, network: Network) -> None:
 
 
 class _StepsHere:
-    """One step after another in Python: for a loss, an optimizer or an activation of one's own."""
+    """One step after another in Python: for a loss, an optimizer or an activation of one's own, and for processes that
+    train together, which add up their gradients before each step."""
 
     def __init__(self, network: Network, method: Method) -> None:
         self._network, self._method = network.with_own_parameters(), method
@@ -137,7 +143,7 @@ class _StepsHere:
                 assert each is not None
                 if not (np.isfinite(each).all() and np.isfinite(part_gradient).all()):
                     self.diverged = True
-                    return place
+                    break
                 gradient += part_gradient
                 work.loss[part], work.output[part] = each, bwd.output
             else:  # samples of weight 0 alone teach nothing
@@ -145,10 +151,21 @@ class _StepsHere:
                 work.output[part] = network.forward(x, engine=method.engine, threads=method.threads).output
             total += of_part
             place = part.stop
+        if method.processes is not None:
+            gradient, total = self._of_all(method.processes, gradient, total)
+        if self.diverged:
+            return place
         if total:
             factor = 1.0 if work.rate_factor is None else float(work.rate_factor[first // method.step_size])
             self._step(gradient / gradient.dtype.type(total), None if work.rate_factor is None else factor)
         return place
+
+    def _of_all(self, processes: Processes, gradient: FloatArray, total: float) -> tuple[FloatArray, float]:
+        """Gradient and weight of the whole step; every process learns if one has diverged."""
+        message = np.concatenate([gradient, np.array([total, self.diverged], gradient.dtype)])
+        processes.add_up(message)
+        self.diverged = bool(message[-1])
+        return message[:-2], float(message[-2])
 
     def _step(self, gradient: FloatArray, rate_factor: float | None) -> None:
         method, optimizer = self._method, self._method.optimizer

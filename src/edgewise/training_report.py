@@ -21,6 +21,7 @@ from edgewise.losses import Loss
 from edgewise.measuring import Level, measure, measure_levels
 from edgewise.network import Network
 from edgewise.prepared import Prepared, Streamed, prepare
+from edgewise.processes import Processes
 from edgewise.settings import SETTINGS, Settings, read_settings
 from edgewise.training import fit
 from edgewise.view import curves, machine
@@ -81,12 +82,14 @@ def train(
     resume: bool = False,
     on_epoch: Sequence[Callable[[EpochRecord], Any]] = (),
     progress: bool = False,
+    processes: Processes | None = None,
 ) -> Report:
     """Read, split, preprocess, fit, measure. DataError, FormatError or GraphError say what does not fit.
 
     folder : where settings.json and a checkpoint are kept while training, made if need be; None keeps neither.
     checkpoint_every : steps between two states saved; None is every five minutes.
     resume : go on from the checkpoint in the folder.
+    processes : those that train together, each called alike, with one folder that all can read and the first writes.
     """
     optimizer = _optimizer(settings)
     schedule, change = _schedule(settings), _change(settings)
@@ -94,9 +97,10 @@ def train(
     network = _network(settings, prepared)
     checkpoint = None
     if folder is not None:
-        _make(folder)
         checkpoint = Checkpoint(folder / CHECKPOINT, steps=checkpoint_every)
-        atomic.write_text(folder / SETTINGS, machine.as_json(asdict(settings)) + "\n")
+        if processes is None or processes.is_first:
+            _make(folder)
+            atomic.write_text(folder / SETTINGS, machine.as_json(asdict(settings)) + "\n")
     history = fit(
         network,
         *prepared.training(network),
@@ -118,6 +122,7 @@ def train(
         resume=checkpoint.path if checkpoint is not None and resume else None,
         on_epoch=on_epoch,
         progress=progress,
+        processes=processes,
     )
     assert history.network is not None
     network = history.network

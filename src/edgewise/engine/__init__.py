@@ -45,9 +45,16 @@ def backward(
     """
     if kept is not None:
         return reference.ReferencePass(network, x, kept).backward(objective)
+    return both(name, network, x, threads).backward(objective)
+
+
+def both(
+    name: str | None, network: "Network", x: FloatArray, threads: int | None
+) -> native.NativePass | reference.ReferencePass:
+    """The forward pass of x (B, n_inputs), whose `backward(objective)` may follow once it is known what from."""
     if _is_native(name, network):
-        return native.NativePass(network, x, threads, gates=True).backward(objective)
-    return reference.ReferencePass(network, x).backward(objective)
+        return native.NativePass(network, x, threads, gates=True)
+    return reference.ReferencePass(network, x)
 
 
 def training(name: str | None, network: "Network", **settings: Any) -> native.NativeTraining | None:

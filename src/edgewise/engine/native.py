@@ -122,16 +122,26 @@ class NativePass:
                 self._start_from_nodes(self._pass, objective.nodes)
             return self
         self._n_targets = 1
-        self._start_from_loss(objective)
+        if isinstance(objective, LossTarget):
+            self._start_from_loss(objective)
+        else:
+            rows = self._network.kept.get("rows of outputs")
+            if rows is None:
+                rows = self._network.kept["rows of outputs"] = self._seed_rows(objective.nodes)
+            self._pass.start_from(objective.gradient, rows)
         return self
+
+    def _seed_rows(self, nodes: IntArray) -> IntArray:
+        """(N,) by row, which of these nodes it is, or -1."""
+        rows = np.full(self._network.n_nodes, -1, np.int32)
+        rows[self._network.plan.position[nodes]] = np.arange(len(nodes), dtype=np.int32)
+        return rows
 
     def _start_from_loss(self, objective: LossTarget) -> None:
         loss = objective.loss
         if loss.compiled is None:
             seed = objective.seed(np.ascontiguousarray(self.output().T))
-            rows = np.full(self._network.n_nodes, -1, np.int32)
-            rows[self._network.plan.position[objective.nodes]] = np.arange(len(objective.nodes), dtype=np.int32)
-            self._pass.start_from(np.ascontiguousarray(seed.sensitivity[0].T), rows)
+            self._pass.start_from(np.ascontiguousarray(seed.sensitivity[0].T), self._seed_rows(objective.nodes))
             self._loss = seed.loss_per_sample
             return
         name, parameter = loss.compiled
@@ -147,8 +157,7 @@ class NativePass:
     def _start_from_nodes(self, started: _core.Pass32, nodes: IntArray) -> None:
         """S(t,t) = 1: samples of the first target, then those of the next."""
         distinct, which = np.unique(nodes, return_inverse=True)
-        rows = np.full(self._network.n_nodes, -1, np.int32)
-        rows[self._network.plan.position[distinct]] = np.arange(len(distinct), dtype=np.int32)
+        rows = self._seed_rows(distinct)
         seed = np.zeros((len(nodes), self._n_samples, len(distinct)), self._network.dtype)
         seed[np.arange(len(nodes)), :, which] = 1
         started.start_from(seed.reshape(-1, len(distinct)), rows)

@@ -1,0 +1,104 @@
+"""Processes that train one network together, each on its share of the samples, on one machine or several.
+
+They are started by torchrun, which tells each its number and how to find the others, and speak through
+torch.distributed (gloo). All they exchange are sums of arrays, of which every process has the same bits.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewise.errors import EdgewiseError, MissingDependencyError
+
+SECONDS_TO_WAIT = 60.0
+"""How long a process that does not answer is waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """This process among those that train together."""
+
+    rank: int
+    size: int
+    on_this_machine: int
+    distributed: Any
+    """torch.distributed, with the group begun"""
+
+    @property
+    def is_first(self) -> bool:
+        """The one that writes files and speaks."""
+        return self.rank == 0
+
+    @property
+    def threads(self) -> int:
+        """This process's share of the machine's processors."""
+        count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return max(1, count // self.on_this_machine)
+
+    def add_up(self, array: NDArray[Any]) -> NDArray[Any]:
+        """The sum of every process's array, (n,) of float32 or float64, in place. EdgewiseError if one is lost."""
+        import torch
+
+        try:
+            self.distributed.all_reduce(torch.from_numpy(array))
+        except RuntimeError as error:
+            raise EdgewiseError(
+                f"process {self.rank} of {self.size} lost another one, or waited for it too long: "
+                f"{str(error).splitlines()[0]}. Start all of them again to go on from the last checkpoint"
+            ) from None
+        return array
+
+    def any(self, truth: bool) -> bool:
+        """Whether it is so in any process."""
+        return bool(self.add_up(np.array([truth], np.float64))[0])
+
+    def check_alike(self, number: int, what: str) -> None:
+        """EdgewiseError in every process if `number`, of 32 bits, is not the same in all."""
+        given = np.zeros(self.size)
+        given[self.rank] = number
+        if len(set(self.add_up(given).tolist())) > 1:
+            raise EdgewiseError(f"{what} differ between the {self.size} processes; give all the same data and settings")
+
+
+@contextmanager
+def join(seconds: float = SECONDS_TO_WAIT) -> Iterator[Processes]:
+    """Among the others that torchrun has started. EdgewiseError if it has not, or if they are not there in time."""
+    try:
+        from torch import distributed
+    except ImportError:
+        raise MissingDependencyError("PyTorch", "torch", "training in several processes") from None
+    wanted = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+    missing = [name for name in wanted if name not in os.environ]
+    if missing:
+        raise EdgewiseError(
+            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set: start the processes with torchrun, "
+            "such as torchrun --nproc-per-node 2 --no-python edgewise train digits --distributed"
+        )
+    from torch.distributed import PrefixStore  # type: ignore[attr-defined]
+    from torch.distributed.rendezvous import rendezvous
+
+    wait = timedelta(seconds=seconds)
+    try:
+        store, rank, size = next(rendezvous("env://", timeout=wait))
+        # torchrun may keep its store when it starts processes again, and in it where the lost ones were to be found
+        store = PrefixStore(f"start {_start()}", store)
+        distributed.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=wait)
+    except (RuntimeError, ValueError) as error:
+        raise EdgewiseError(f"the other processes were not found: {str(error).splitlines()[0]}") from None
+    yield Processes(rank, size, int(os.environ.get("LOCAL_WORLD_SIZE", "1")), distributed)
+    distributed.destroy_process_group()  # not after an error: the others may never come to it
+
+
+def restarted() -> bool:
+    """Whether torchrun has started the processes again after losing some."""
+    return _start() > 0
+
+
+def _start() -> int:
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))

@@ -1,0 +1,19 @@
+"""Edgewise inside PyTorch: `pip install edgewise[torch]`.
+
+from edgewise.torch import GraphModule
+
+module = GraphModule(net)   # an nn.Module: any optimizer, any loss, anything before it and behind it
+"""
+
+from edgewise.errors import MissingDependencyError
+
+try:
+    import torch  # noqa: F401  # before what builds on it
+except ImportError as error:
+    raise MissingDependencyError("PyTorch", "torch", "edgewise.torch") from error
+
+from edgewise.torch.graph_module import GraphModule
+from edgewise.torch.plain import to_module
+from edgewise.torch.sparsify import SparseLinear, sparsify_
+
+__all__ = ["GraphModule", "SparseLinear", "sparsify_", "to_module"]

@@ -1,0 +1,306 @@
+"""Training in several processes: the weights of one, a lost process told of, and a run that goes on."""
+
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import edgewise as ew
+from edgewise import batches
+from edgewise.batches import Target
+from oracles import assert_close
+
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
+SLOW = {"timeout": 240, "capture_output": True, "text": True}
+
+
+def torchrun(*command, folder, restarts=0, **options):
+    words = [*TORCHRUN, "--standalone", "--nproc-per-node", "2", "--max-restarts", str(restarts), *command]
+    return subprocess.Popen(
+        words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, **options
+    )
+
+
+def finish(process, seconds=240):
+    try:
+        out, err = process.communicate(timeout=seconds)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    return out, err
+
+
+EDGEWISE = ["--no-python", sys.executable, "-m", "edgewise"]
+RUN = ["train", "digits", "--dtype", "float64", "--hidden", "16", "--batch-size", "32", "--quiet"]
+
+
+def alone(folder, *more):
+    found = subprocess.run([sys.executable, "-m", "edgewise", *RUN, *more, "--out", "alone"], cwd=folder, **SLOW)
+    assert found.returncode == 0, found.stderr
+    return ew.load(folder / "alone" / "network.json")
+
+
+# ---- shares ----
+
+
+@pytest.mark.parametrize("n", [1, 5, 8, 9, 24, 31])
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("mapped", [False, True])
+def test_shares_are_disjoint_and_make_up_every_step(n, size, mapped, tmp_path):
+    net = ew.mlp([2, 1])
+    x, y = np.arange(2.0 * n).reshape(n, 2), np.arange(float(n))[:, None]
+    if mapped:
+        np.save(tmp_path / "x.npy", x)
+        x = np.load(tmp_path / "x.npy", mmap_mode="r")
+    whole = batches.read(Target(net, ew.losses.get("squared_error"), None), x, y, None)
+    step = 4 * size
+    shares = [list(batches.share(whole, rank, size).chunks(1, 4, 7)) for rank in range(size)]
+    assert len({sum(len(chunk.order) for chunk in share) for share in shares}) == 1
+    assert sum(len(c.order) for c in shares[0]) == batches.share(whole, 0, size).n_samples
+
+    def taken(share):
+        """The y of each step, without what fills it."""
+        for chunk in share:
+            order = chunk.order
+            for first in range(0, len(order), 4):
+                rows = order[first : min(first + 4, len(order) - chunk.padding)]
+                yield chunk.y[rows, 0].tolist()
+            if chunk.padding:
+                assert not chunk.weight[order[-chunk.padding :]].any()
+
+    together = [sorted(itertools.chain(*parts)) for parts in zip(*map(taken, shares), strict=True)]
+    expected = [
+        sorted(chunk.y[chunk.order[first : first + step], 0].tolist())
+        for chunk in whole.chunks(1, step, 7)
+        for first in range(0, len(chunk.order), step)
+    ]
+    assert together == expected
+
+
+def test_a_stream_cannot_be_shared():
+    source = batches.read(Target(ew.mlp([2, 1]), ew.losses.get("squared_error"), None), [], None, None)
+    with pytest.raises(ew.DataError, match="a stream cannot be shared out among processes"):
+        batches.share(source, 0, 2)
+
+
+# ---- edgewise train --distributed ----
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ["--epochs", "3", "--schedule", "cosine"],
+        ["--epochs", "2", "--dropout", "0.2", "--accumulate", "2", "--clip-norm", "0.5", "--average", "0.9"],
+    ],
+    ids=["plain", "all that holds back"],
+)
+def test_two_processes_have_the_weights_of_one(tmp_path, more):
+    expected = alone(tmp_path, *more)
+    process = torchrun(*EDGEWISE, *RUN, *more, "--out", "both", "--distributed", folder=tmp_path)
+    out, err = finish(process)
+    assert process.returncode == 0, err
+    assert out.count("held-out") == 1  # the first process alone speaks
+    found = ew.load(tmp_path / "both" / "network.json")
+    assert_close(found.weight, expected.weight, 1e-9)
+    assert_close(found.bias, expected.bias, 1e-9)
+    histories = [
+        np.genfromtxt(tmp_path / name / "history.csv", delimiter=",", names=True) for name in ("alone", "both")
+    ]
+    for column in ("loss", "metric", "validation_loss", "validation_metric"):
+        assert_close(histories[1][column], histories[0][column], 1e-9)
+
+
+def test_numbers_too(tmp_path):
+    """A regression, whose R² is put together from what each process has seen."""
+    more = ["--epochs", "3"]
+    run = ["train", "diabetes", *RUN[2:]]
+    command = [sys.executable, "-m", "edgewise", *run, *more, "--out", "alone"]
+    assert subprocess.run(command, cwd=tmp_path, **SLOW).returncode == 0
+    process = torchrun(*EDGEWISE, *run, *more, "--out", "both", "--distributed", folder=tmp_path)
+    _, err = finish(process)
+    assert process.returncode == 0, err
+    histories = [
+        np.genfromtxt(tmp_path / name / "history.csv", delimiter=",", names=True) for name in ("alone", "both")
+    ]
+    for column in ("loss", "metric", "validation_loss", "validation_metric"):
+        assert_close(histories[1][column], histories[0][column], 1e-9)
+
+
+def workers(parent):
+    """By rank, the processes that torchrun has started, as /proc tells."""
+    found = {}
+    for folder in Path("/proc").iterdir():
+        try:
+            if int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1]) != parent:
+                continue
+            environment = (folder / "environ").read_bytes().split(b"\0")
+        except (OSError, ValueError, IndexError):
+            continue
+        for entry in environment:
+            if entry.startswith(b"RANK="):
+                found[int(entry[5:])] = int(folder.name)
+    return found
+
+
+def wait_for(condition, seconds=120):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not come to that"
+        time.sleep(0.02)
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs Linux to find the processes")
+def test_a_killed_process_is_started_again_and_the_run_goes_on(tmp_path):
+    run = [word for word in RUN if word != "--quiet"] + ["--epochs", "40", "--patience", "40", "--json-lines"]
+    expected = alone(tmp_path, *run[len(RUN) - 1 :])
+    more = ["--checkpoint-every", "50", "--out", "both", "--distributed"]
+    process = torchrun(*EDGEWISE, *run, *more, folder=tmp_path, restarts=1)
+    try:
+        wait_for((tmp_path / "both" / "checkpoint.safetensors.previous").exists)
+        os.kill(workers(process.pid)[1], signal.SIGKILL)
+    finally:
+        out, err = finish(process)
+    assert process.returncode == 0, err
+    assert "Signal 9" in err or "SIGKILL" in err or "exitcode: -9" in err, err
+    epochs = [json.loads(line)["epoch"] for line in out.splitlines() if '"open_gates"' in line]
+    assert epochs.count(0) == 1  # it did not begin anew
+    assert epochs[-1] == 39
+    found = ew.load(tmp_path / "both" / "network.json")
+    assert_close(found.weight, expected.weight, 1e-6)
+
+
+JOINED = """
+import sys, time
+import numpy as np
+from edgewise import processes
+with processes.join(seconds=5) as together:
+    print("joined", flush=True)
+    for k in range(10_000):
+        together.add_up(np.ones(1000))
+        time.sleep(0.01)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hung"])
+def test_the_others_say_so_within_a_bounded_time(tmp_path, how):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    shared = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", JOINED],
+            env=shared | {"RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    try:
+        for process in both:
+            assert process.stdout.readline() == "joined\n"
+        began = time.monotonic()
+        both[1].send_signal(how)
+        _, err = both[0].communicate(timeout=60)
+        assert time.monotonic() - began < 20
+        assert both[0].returncode == 1
+        assert "EdgewiseError: process 0 of 2 lost another one, or waited for it too long" in err
+    finally:
+        for process in both:
+            process.kill()
+            process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--batch-size", "33"], "2 processes cannot share minibatches of 33 samples evenly"),
+        (["--density", "0.5", "--sparse", "rigl"], "sparse cannot be had where several processes train together"),
+    ],
+    ids=["uneven", "rewiring"],
+)
+def test_what_cannot_be_shared_is_said(tmp_path, more, message):
+    process = torchrun(*EDGEWISE, *RUN, *more, "--distributed", folder=tmp_path)
+    _, err = finish(process)
+    assert process.returncode != 0
+    assert f"edgewise: error: {message}" in err
+
+
+def test_without_torchrun_it_says_how(tmp_path):
+    command = [sys.executable, "-m", "edgewise", *RUN, "--distributed"]
+    found = subprocess.run(command, cwd=tmp_path, **SLOW)
+    assert found.returncode == 2
+    assert "RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT are not set: start the processes with torchrun" in found.stderr
+
+
+DIFFERENT = """
+import itertools
+import os
+import numpy as np
+import edgewise as ew
+from edgewise import processes
+with processes.join() as together:
+    net = ew.mlp([2, 3, 1], seed=together.rank)
+    ew.fit(net, np.ones((8, 2)), np.ones((8, 1)), epochs=1, batch_size=4, progress=False, processes=together)
+"""
+
+
+def test_processes_that_begin_differently_are_stopped(tmp_path):
+    (tmp_path / "different.py").write_text(DIFFERENT)
+    process = torchrun("different.py", folder=tmp_path)
+    _, err = finish(process)
+    assert process.returncode != 0
+    assert "parameters differ between the 2 processes" in err
+
+
+# ---- GraphModule under DistributedDataParallel ----
+
+PARALLEL = """
+import numpy as np
+import torch
+from torch import distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data.distributed import DistributedSampler
+import edgewise as ew
+from edgewise.torch import GraphModule
+
+distributed.init_process_group("gloo")
+rank, size = distributed.get_rank(), distributed.get_world_size()
+torch.manual_seed(0)
+net = ew.random_dag(20, 80, n_inputs=6, n_outputs=3, activation="tanh", seed=0)
+model = nn.Sequential(nn.Linear(4, 6), GraphModule(net)).double()
+model = DistributedDataParallel(model)
+rng = np.random.default_rng(0)
+x = torch.tensor(rng.normal(size=(96, 4)))
+data = TensorDataset(x, x[:, :3].sin())
+loader = DataLoader(data, batch_size=16 // size, sampler=DistributedSampler(data, shuffle=False))
+optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+for epoch in range(5):
+    for some_x, some_y in loader:
+        optimizer.zero_grad()
+        (model(some_x) - some_y).square().mean().backward()
+        optimizer.step()
+if rank == 0:
+    np.save(f"weight-{size}.npy", model.module[1].weight.detach().numpy())
+distributed.destroy_process_group()
+"""
+
+
+def test_graph_module_under_ddp(tmp_path):
+    (tmp_path / "parallel.py").write_text(PARALLEL)
+    for n in (1, 2):
+        words = [*TORCHRUN, "--standalone", "--nproc-per-node", str(n), "parallel.py"]
+        found = subprocess.run(words, cwd=tmp_path, **SLOW)
+        assert found.returncode == 0, found.stderr
+    one, two = (np.load(tmp_path / f"weight-{n}.npy") for n in (1, 2))
+    assert_close(two, one, 1e-9)
