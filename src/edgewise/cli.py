@@ -84,7 +84,7 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
-NetworkFile = Annotated[Path, typer.Argument(metavar="NETWORK", help="A .json or .safetensors network.")]
+NetworkFile = Annotated[Path, typer.Argument(metavar="NETWORK", help="A .json, .safetensors or .onnx network.")]
 
 
 def _show_version(wanted: bool) -> None:
@@ -777,7 +777,7 @@ def verify(
 
 @app.command(epilog="Example: `edgewise convert net.json net.safetensors`")
 def convert(
-    a: Annotated[Path, typer.Argument(metavar="A", help="The network to read: .json or .safetensors.")],
+    a: Annotated[Path, typer.Argument(metavar="A", help="The network to read: .json, .safetensors or .onnx.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="The file to write; its suffix picks the format.")],
     as_json: Json = False,
 ) -> None:

@@ -507,7 +507,7 @@ class Network:
         return decouple(self)
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the network to a file; the suffix picks the format: .json or .safetensors.
+        """Write the network to a file; the suffix picks the format: .json, .safetensors or .onnx.
 
         The file is written whole or not at all. FormatError if it cannot be.
         """

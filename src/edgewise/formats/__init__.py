@@ -5,22 +5,23 @@ from pathlib import Path
 from types import ModuleType
 
 from edgewise.errors import FormatError, GraphError
-from edgewise.formats import json, safetensors
+from edgewise.formats import json, onnx, safetensors
 from edgewise.network import Network
 
-_BY_SUFFIX: dict[str, ModuleType] = {".json": json, ".safetensors": safetensors}
+_BY_SUFFIX: dict[str, ModuleType] = {".json": json, ".safetensors": safetensors, ".onnx": onnx}
 
 
 def _format(path: Path) -> ModuleType:
     found = _BY_SUFFIX.get(path.suffix.lower())
     if found is None:
+        kinds = ", ".join(_BY_SUFFIX)
         said = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
-        raise FormatError(f"{path} has {said}; networks are kept in {' or '.join(_BY_SUFFIX)} files")
+        raise FormatError(f"{path} has {said}; networks are kept in {kinds} files")
     return found
 
 
 def load(path: str | PathLike[str]) -> Network:
-    """The network in a file, .json or .safetensors.
+    """The network in a file, .json, .safetensors or .onnx.
 
     FormatError if the file cannot be read or does not hold what its format promises, GraphError if what it holds
     cannot be a network.
@@ -40,7 +41,10 @@ def load(path: str | PathLike[str]) -> Network:
 
 
 def save(network: Network, path: str | PathLike[str]) -> None:
-    """Write a network to a .json or .safetensors file, whole or not at all; FormatError if it cannot be written."""
+    """Write a network to a .json, .safetensors or .onnx file, whole or not at all.
+
+    FormatError if it cannot be written.
+    """
     from edgewise.formats import atomic
 
     where = Path(path)

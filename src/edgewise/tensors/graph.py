@@ -99,7 +99,7 @@ class TensorGraph:
     def padded(self, x: Tensor, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Tensor:
         """With so many entries of one number before and after each axis; negative widths cut entries off."""
         grown = [(max(before, 0), max(after, 0)) for before, after in widths]
-        self._room(tuple(n + sum(pair) for n, pair in zip(x.shape, grown, strict=True)))
+        self.room(tuple(n + sum(pair) for n, pair in zip(x.shape, grown, strict=True)))
         around = int(self.constant(np.full((), value)).entries) if value else ZERO
         cut = tuple(slice(max(-a, 0), n - max(-b, 0)) for (a, b), n in zip(widths, x.shape, strict=True))
         return x.moved(lambda e: np.pad(e[cut], grown, constant_values=around))
@@ -112,7 +112,7 @@ class TensorGraph:
         tied = isinstance(scale, np.ndarray)
         scale, shift = np.asarray(scale), np.asarray(shift)
         shape = np.broadcast_shapes(x.shape, scale.shape, shift.shape)
-        self._room(shape)
+        self.room(shape)
         tails = np.broadcast_to(x.entries, shape)
         return self.terms(tails[..., None], scale[..., None], 1, bias=shift, activation=activation, tied=tied)
 
@@ -209,7 +209,7 @@ class TensorGraph:
         keys : where the weights lie, if not where `weights` says: equal keys are tied.
         """
         shape = np.broadcast_shapes(tails.shape, weights.shape)
-        self._room(shape)
+        self.room(shape)
         made = shape[: len(shape) - n_term_axes]
         entries = self._new(made, bias, activation, aggregation)
         if keys is None and tied and weights.ndim:
@@ -247,7 +247,7 @@ class TensorGraph:
         return last
 
     def _new(self, shape: tuple[int, ...], bias: Any, activation: str, aggregation: str) -> IntArray:
-        self._room(shape)
+        self.room(shape)
         count = math.prod(shape)
         if self._size + count > self.limit:
             raise GraphError(f"the network would have more than {self.limit:,} nodes")
@@ -260,13 +260,14 @@ class TensorGraph:
         entries: IntArray = np.arange(first, self._size, dtype=np.int32).reshape(shape)
         return entries
 
-    def _room(self, shape: tuple[int, ...]) -> None:
+    def room(self, shape: Sequence[int]) -> None:
+        """GraphError if a tensor of this shape would be more than the limit."""
         if math.prod(shape) > self.limit:
             raise GraphError(f"{' × '.join(map(str, shape))} is more than {self.limit:,} entries")
 
     def _stacked(self, tensors: Sequence[Tensor]) -> tuple[IntArray, tuple[int, ...]]:
         shape = np.broadcast_shapes(*(x.shape for x in tensors))
-        self._room((*shape, len(tensors)))
+        self.room((*shape, len(tensors)))
         return np.stack([np.broadcast_to(x.entries, shape) for x in tensors], axis=-1), shape
 
     # ---- the end ----
@@ -278,9 +279,12 @@ class TensorGraph:
         the node before; what is computed and not used is left out.
         """
         for x in outputs:
-            if batched and (not x.shape or x.shape[0] != self.samples):
-                raise GraphError(f"an output has shape {x.shape}; its first axis must be that of the samples")
-        chosen = np.concatenate([(x.entries[:1] if batched else x.entries).reshape(-1) for x in outputs])
+            if batched and (not x.shape or x.shape[0] % self.samples):
+                raise GraphError(
+                    f"an output has shape {x.shape}; its first axis must be that of the samples"
+                )  # or begin with it
+        parts = self.samples if batched else 1
+        chosen = np.concatenate([x.entries.reshape(-1)[: x.entries.size // parts] for x in outputs])
         if not len(chosen):
             raise GraphError("the outputs have no entries; a network needs at least one")
         self._distinct_outputs(chosen)
