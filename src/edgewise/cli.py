@@ -85,7 +85,7 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 NetworkFile = Annotated[
-    Path, typer.Argument(metavar="NETWORK", help="A network: .json, .safetensors, .graphml, .csv or .parquet.")
+    Path, typer.Argument(metavar="NETWORK", help="A network: .json, .safetensors, .graphml, .csv, .parquet or .onnx.")
 ]
 
 
@@ -796,7 +796,8 @@ def verify(
 def convert(
     a: Annotated[Path, typer.Argument(metavar="A", help="The network to read, as its suffix says.")],
     b: Annotated[
-        Path, typer.Argument(metavar="B", help="The file to write: .json, .safetensors, .graphml, .csv or .parquet.")
+        Path,
+        typer.Argument(metavar="B", help="The file to write: .json, .safetensors, .graphml, .csv, .parquet or .onnx."),
     ],
     as_json: Json = False,
 ) -> None:

@@ -523,7 +523,8 @@ class Network:
         return decouple(self)
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the network to a file; the suffix picks the format: .json, .safetensors, .graphml, .csv or .parquet.
+        """Write the network to a file; the suffix picks the format: .json, .safetensors, .graphml, .csv, .parquet or
+        .onnx.
 
         The file is written whole or not at all. FormatError if it cannot be.
         """

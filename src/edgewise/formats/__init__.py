@@ -16,6 +16,7 @@ _BY_SUFFIX = {
     ".graphml": "graphml",
     ".csv": "csv",
     ".parquet": "parquet",
+    ".onnx": "onnx",
 }
 """The modules of this folder, each imported when a file asks for it."""
 
@@ -23,13 +24,14 @@ _BY_SUFFIX = {
 def _format(path: Path) -> ModuleType:
     found = _BY_SUFFIX.get(path.suffix.lower())
     if found is None:
+        kinds = ", ".join(_BY_SUFFIX)
         said = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
-        raise FormatError(f"{path} has {said}; networks are kept in {', '.join(_BY_SUFFIX)} files")
+        raise FormatError(f"{path} has {said}; networks are kept in {kinds} files")
     return import_module(f"edgewise.formats.{found}")
 
 
 def load(path: str | PathLike[str]) -> Network:
-    """The network in a file: .json, .safetensors, .graphml, or an edge list as .csv or .parquet.
+    """The network in a file: .json, .safetensors, .graphml, an edge list as .csv or .parquet, or .onnx.
 
     FormatError if the file cannot be read or does not hold what its format promises, GraphError if what it holds
     cannot be a network.

@@ -12,8 +12,9 @@ try:
 except ImportError as error:
     raise MissingDependencyError("PyTorch", "torch", "edgewise.torch") from error
 
+from edgewise.torch.from_module import from_module
 from edgewise.torch.graph_module import GraphModule
 from edgewise.torch.plain import to_module
 from edgewise.torch.sparsify import SparseLinear, sparsify_
 
-__all__ = ["GraphModule", "SparseLinear", "sparsify_", "to_module"]
+__all__ = ["GraphModule", "SparseLinear", "from_module", "sparsify_", "to_module"]
