@@ -54,7 +54,8 @@ class Program:
             found = _PATTERNS[node.operator](self, node, inputs)
             if found is not None:
                 return [found]
-        if node.operator in _AS_IS and not waits and inputs:
+        through = node.operator in _AS_IS or (node.operator == "Cast" and node.attributes.get("to") in FLOATS)
+        if through and inputs and not isinstance(inputs[0], np.ndarray):
             return [inputs[0], *[None] * (node.n_outputs - 1)]
         operation = _TABLE.get(node.operator) if node.domain in DOMAINS else None
         if operation is None:
@@ -724,7 +725,7 @@ def _one_plus_erf(program: Program, node: Node, inputs: list[Any]) -> Any:
 def _largest_magnitude(program: Program, node: Node, inputs: list[Any]) -> Any:
     """The entry at the place of the largest |x|."""
     x, places = inputs if len(inputs) == 2 else (None, None)
-    if not (isinstance(x, Tensor) and isinstance(places, Pending) and places.operator == "ArgMax"):
+    if not (isinstance(places, Pending) and places.operator == "ArgMax"):
         return None
     of = program.made_by(places.inputs[0], "Abs")
     axis = int(node.attributes.get("axis", 0))
@@ -732,7 +733,7 @@ def _largest_magnitude(program: Program, node: Node, inputs: list[Any]) -> Any:
         return None
     if not places.attributes.get("keepdims", 1) or places.attributes.get("select_last_index", 0):
         return None
-    return program.graph.over_axes(x, [axis], True, "maxabs")
+    return program.graph.over_axes(_tensor(program, x), [axis], True, "maxabs")
 
 
 def _median(program: Program, node: Node, inputs: list[Any]) -> Any:
@@ -746,12 +747,13 @@ def _median(program: Program, node: Node, inputs: list[Any]) -> Any:
     x, count = ordered.inputs
     axes = _parameter(node, "axes", inputs[1] if len(inputs) > 1 else None, "axes")
     axis = middle.attributes.get("axis", 0)
-    if not isinstance(x, Tensor) or axes != [axis] or ordered.attributes.get("axis", -1) != axis:
+    if axes != [axis] or ordered.attributes.get("axis", -1) != axis:
         return None
     n = x.shape[axis]
     if _whole(count, "a count") != [n] or _whole(places, "places") != [(n - 1) // 2, n // 2]:
         return None
-    return program.graph.over_axes(x, [axis], bool(node.attributes.get("keepdims", 1)), "median")
+    keepdims = bool(node.attributes.get("keepdims", 1))
+    return program.graph.over_axes(_tensor(program, x), [axis], keepdims, "median")
 
 
 _PATTERNS: dict[str, Callable[[Program, Node, list[Any]], Any]] = {
@@ -762,8 +764,11 @@ _PATTERNS: dict[str, Callable[[Program, Node, list[Any]], Any]] = {
 }
 
 _AS_IS = ("Identity", "Dropout")
+"""What changes nothing."""
 
 _TABLE: dict[str, Callable[..., Any]] = {
+    "Identity": lambda program, node, x: x,
+    "Dropout": lambda program, node, x, *_: x,
     "Add": _add,
     "Sub": _subtract,
     "Mul": _multiply,

@@ -1,9 +1,349 @@
-"""From a network to an ONNX program."""
+"""From a network to an ONNX program: level by level, what has the same activation and aggregation at once.
 
+Sums whose arcs fill a good part of a matrix are a Gemm with that matrix. Others gather the tails of each head, as many
+as the head of the group with most arcs has, multiply and reduce; arcs that a head lacks have weight 0. Aggregations
+other than sums gather heads of one in-degree together, so that nothing has to be filled up. Nodes that reach no output
+are left out.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewise import activations
+from edgewise.arrays import FloatArray, all_finite
 from edgewise.errors import FormatError
+from edgewise.formats.onnx.library import library
 from edgewise.network import Network
+
+OPSET, IR_VERSION = 17, 8
+DENSE = 1 / 12
+"""The least share of a matrix that arcs must fill for it to be written as one: below it, gathering is faster."""
+FEW = 4
+"""Values that lie in more tensors than this are taken from a tensor of all values so far."""
+LARGEST_FILE = 2**31 - 2**20  # of protobuf
 
 
 def encode(network: Network) -> bytes:
-    """FormatError: networks are read from ONNX files, and not yet written to them."""
-    raise FormatError("networks are read from .onnx files but not written to them; save .json or .safetensors")
+    """The network as the bytes of an ONNX file, inputs `x` (N, n_inputs), outputs `y` (N, n_outputs), N free.
+
+    FormatError naming the activations that ONNX has no operators for: those registered from Python, and neat_inv, whose
+    0 at 0 no arithmetic has.
+    """
+    onnx = library()
+    unknown = sorted(set(network.activations) - {"identity", *_OPERATORS, *_COMPOSED})
+    if unknown:
+        raise FormatError(f"ONNX has no operators for the activations {', '.join(unknown)}; save .json or .safetensors")
+    if not network.n_inputs:
+        raise FormatError("the network has no inputs, without which an ONNX program has no samples")
+    if not all(all_finite(array) for array in (network.weight, network.bias, network.response)):
+        raise FormatError("a parameter is not a finite number; mend it first")
+    return _Writer(onnx, network).model()
+
+
+@dataclass
+class _Writer:
+    onnx: Any
+    network: Network
+    nodes: list[Any] = field(default_factory=list)
+    initializers: dict[str, Any] = field(default_factory=dict)
+    size: int = 0
+    joined: dict[tuple[int, ...], str] = field(default_factory=dict)
+    bank: tuple[str, int] = ("", 0)
+    """The tensor of all values so far, and of how many tensors it is made."""
+
+    def __post_init__(self) -> None:
+        network = self.network
+        self.tensors = ["x"]
+        self.widths = [network.n_inputs]
+        self.tensor_of = np.zeros(network.n_nodes, np.int64)  # in which tensor a node's value is, and which column
+        self.column_of = np.zeros(network.n_nodes, np.int64)
+        self.column_of[network.inputs] = np.arange(network.n_inputs)
+
+    def model(self) -> bytes:
+        network, helper = self.network, self.onnx.helper
+        wanted = ~network.is_input & (network.depth >= 0)
+        for level in range(network.plan.n_levels):
+            first, last = network.plan.level_start[level : level + 2]
+            at_level = network.plan.order[first:last]
+            for group in self._groups(at_level[wanted[at_level]]):
+                self._add_group(group)
+        name, columns = self._values(network.outputs)
+        self._node("Identity", [self._columns(name, columns)], output="y")
+        kind = helper.np_dtype_to_tensor_dtype(network.dtype)
+        value = helper.make_tensor_value_info
+        graph = helper.make_graph(
+            self.nodes,
+            "network",
+            [value("x", kind, ["N", network.n_inputs])],
+            [value("y", kind, ["N", network.n_outputs])],
+            list(self.initializers.values()),
+        )
+        model = helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="edgewise"
+        )
+        content: bytes = model.SerializeToString(deterministic=True)
+        return content
+
+    # ---- groups of nodes ----
+
+    def _groups(self, nodes: NDArray[np.int32]) -> Iterator[NDArray[np.int32]]:
+        """Nodes of one activation and aggregation; of one in-degree too, where that matters."""
+        network = self.network
+        degree = np.diff(network.plan.in_start)[network.plan.position[nodes]]
+        summing = np.array([name in ("sum", "mean") for name in network.aggregation_names])[
+            network.aggregation_code[nodes]
+        ]
+        kind = np.where(summing, np.minimum(degree, 1) - 2, degree)  # sums with arcs, sums without, or by degree
+        code = np.where(summing, -1, network.aggregation_code[nodes])
+        keys = np.stack([network.activation_code[nodes], code, kind])
+        _, group = np.unique(keys, axis=1, return_inverse=True)
+        for k in range(int(group.max(initial=-1)) + 1):
+            yield nodes[group.reshape(-1) == k]
+
+    def _add_group(self, nodes: NDArray[np.int32]) -> None:
+        network = self.network
+        bias = network.bias[nodes]
+        edges, start = self._in_edges(nodes)
+        if not len(edges):
+            self._add_constants(nodes)
+            return
+        aggregation = network.aggregations[nodes[0]]
+        owner = np.repeat(np.arange(len(nodes)), np.diff(start))
+        if aggregation in ("sum", "mean"):
+            weight = network.weight[edges].astype(np.float64) * network.response[nodes][owner]
+            averaged = np.array([network.aggregations[j] == "mean" for j in nodes.tolist()])
+            weight = np.where(averaged[owner], weight / np.diff(start)[owner], weight).astype(network.dtype)
+            tails, place = np.unique(network.tail[edges], return_inverse=True)
+            if len(edges) >= DENSE * len(tails) * len(nodes):
+                matrix = np.zeros((len(tails), len(nodes)), network.dtype)
+                np.add.at(matrix, (place.reshape(-1), owner), weight)
+                self._add(nodes, self._gemm(tails, matrix, bias))
+            else:
+                self._add_sparse(nodes, edges, start, weight)
+            return
+        k = int(start[1])
+        summed = self._aggregated(edges.reshape(-1, k), network.weight[edges].reshape(-1, k), aggregation)
+        if (network.response[nodes] != 1).any():
+            summed = self._node("Mul", [summed, self._array(network.response[nodes])])
+        self._add(nodes, self._shifted(summed, bias))
+
+    def _in_edges(self, nodes: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """The in-arcs of these nodes, one node after the other, and where each node's begin."""
+        plan = self.network.plan
+        position = plan.position[nodes]
+        count = (plan.in_start[position + 1] - plan.in_start[position]).astype(np.int64)
+        start = np.concatenate([[0], np.cumsum(count)])
+        place = np.repeat(plan.in_start[position] - start[:-1], count) + np.arange(start[-1])
+        return plan.in_edge[place], start
+
+    def _add_constants(self, nodes: NDArray[np.int32]) -> None:
+        """Neurons without arcs: Φ(b) for every sample."""
+        network = self.network
+        value = activations.get(network.activations[nodes[0]]).value
+        with np.errstate(all="ignore"):
+            row = value(network.bias[nodes]).astype(network.dtype)
+        shape = self._node("Shape", ["x"])
+        count = self._node("Gather", [shape, self._array(np.array([0]))])
+        full = self._node("Concat", [count, self._array(np.array([len(nodes)]))], axis=0)
+        self._place(nodes, self._node("Expand", [self._array(row), full]))
+
+    def _gemm(self, tails: NDArray[np.int32], matrix: FloatArray, bias: FloatArray) -> str:
+        name, columns = self._values(tails)
+        order = np.argsort(columns, kind="stable")
+        taken = self._columns(name, columns[order])
+        return self._node("Gemm", [taken, self._array(matrix[order]), self._array(bias)])
+
+    def _add_sparse(
+        self, nodes: NDArray[np.int32], edges: NDArray[np.int32], start: NDArray[np.int64], weight: FloatArray
+    ) -> None:
+        """Sums in groups of heads whose in-degrees differ by less than a factor of two."""
+        degree = np.diff(start)
+        size = np.ceil(np.log2(degree)).astype(np.int64)
+        for exponent in np.unique(size).tolist():
+            chosen = np.flatnonzero(size == exponent)
+            most = int(degree[chosen].max())
+            there = np.arange(most) < degree[chosen][:, None]
+            place = np.where(there, start[chosen][:, None] + np.arange(most), start[chosen][:, None])
+            weights = np.where(there, weight[place], 0).astype(weight.dtype)
+            summed = self._aggregated(edges[place], weights, "sum")
+            self._add(nodes[chosen], self._shifted(summed, self.network.bias[nodes[chosen]]))
+
+    def _aggregated(self, edges: NDArray[np.int32], weight: FloatArray, aggregation: str) -> str:
+        """(heads, terms) arcs to one number for each head."""
+        name, columns = self._values(self.network.tail[edges].reshape(-1))
+        terms = self._node("Gather", [name, self._array(columns.reshape(edges.shape))], axis=1)
+        if (weight != 1).any():
+            terms = self._node("Mul", [terms, self._array(weight)])
+        axis, k = 2, edges.shape[1]
+        if aggregation == "sum":
+            return self._node("ReduceSum", [terms, self._array(np.array([axis]))], keepdims=0)
+        if aggregation in ("max", "min", "product"):
+            operator = {"max": "ReduceMax", "min": "ReduceMin", "product": "ReduceProd"}[aggregation]
+            return self._node(operator, [terms], axes=[axis], keepdims=0)
+        if aggregation == "maxabs":
+            place = self._node("ArgMax", [self._node("Abs", [terms])], axis=axis, keepdims=1)
+            largest = self._node("GatherElements", [terms, place], axis=axis)
+            return self._node("Squeeze", [largest, self._array(np.array([axis]))])
+        assert aggregation == "median"
+        ordered = self._node("TopK", [terms, self._array(np.array([k]))], n_outputs=2, axis=axis)
+        middle = self._node("Gather", [ordered, self._array(np.array([(k - 1) // 2, k // 2]))], axis=axis)
+        return self._node("ReduceMean", [middle], axes=[axis], keepdims=0)
+
+    def _shifted(self, name: str, bias: FloatArray) -> str:
+        return self._node("Add", [name, self._array(bias)]) if bias.any() else name
+
+    def _add(self, nodes: NDArray[np.int32], preactivation: str) -> None:
+        """Values of nodes of one activation from their pre-activations."""
+        self._place(nodes, self._activated(self.network.activations[nodes[0]], preactivation))
+
+    def _place(self, nodes: NDArray[np.int32], name: str) -> None:
+        self.tensor_of[nodes], self.column_of[nodes] = len(self.tensors), np.arange(len(nodes))
+        self.tensors.append(name)
+        self.widths.append(len(nodes))
+
+    # ---- where values are ----
+
+    def _values(self, nodes: NDArray[np.int32]) -> tuple[str, NDArray[np.int64]]:
+        """A tensor that has the values of these nodes, and in which columns."""
+        used = np.unique(self.tensor_of[nodes])
+        if len(used) == 1:
+            return self.tensors[int(used[0])], self.column_of[nodes]
+        if len(used) > FEW:
+            used = np.arange(len(self.tensors))
+            name = self._bank()
+        else:
+            name = self._joined(tuple(used.tolist()))
+        offset = np.zeros(len(self.tensors), np.int64)
+        offset[used] = np.cumsum([0, *(self.widths[k] for k in used[:-1].tolist())])
+        return name, offset[self.tensor_of[nodes]] + self.column_of[nodes]
+
+    def _joined(self, used: tuple[int, ...]) -> str:
+        if used not in self.joined:
+            self.joined[used] = self._node("Concat", [self.tensors[k] for k in used], axis=1)
+        return self.joined[used]
+
+    def _bank(self) -> str:
+        name, count = self.bank
+        if count < len(self.tensors):
+            parts = [*([name] if count else []), *self.tensors[count:]]
+            self.bank = (self._node("Concat", parts, axis=1), len(self.tensors))
+        return self.bank[0]
+
+    def _columns(self, name: str, columns: NDArray[np.int64]) -> str:
+        """The chosen columns of a tensor; the tensor itself if that is all of them in order."""
+        if name in self.tensors and np.array_equal(columns, np.arange(self.widths[self.tensors.index(name)])):
+            return name
+        return self._node("Gather", [name, self._array(columns)], axis=1)
+
+    # ---- activations ----
+
+    def _activated(self, activation: str, s: str) -> str:
+        if activation == "identity":
+            return s
+        if activation in _COMPOSED:
+            return _COMPOSED[activation](self, s)
+        operator, attributes = _OPERATORS[activation]
+        if self.network.dtype == np.float64 and activation in _IN_DOUBLE:
+            return _IN_DOUBLE[activation](self, s)
+        return self._node(operator, [s], **attributes)
+
+    def number(self, value: float) -> str:
+        return self._array(np.array(value, self.network.dtype))
+
+    # ---- the program ----
+
+    def _node(self, operator: str, inputs: list[str], output: str = "", n_outputs: int = 1, **attributes: Any) -> str:
+        names = [output or f"v{len(self.nodes)}", *(f"v{len(self.nodes)}_{k}" for k in range(1, n_outputs))]
+        self.nodes.append(self.onnx.helper.make_node(operator, inputs, names, **attributes))
+        return names[0]
+
+    def _array(self, array: NDArray[Any]) -> str:
+        kept = np.ascontiguousarray(array if array.dtype.kind == "f" else array.astype(np.int64))
+        self.size += kept.nbytes
+        if self.size > LARGEST_FILE:
+            raise FormatError("the network is too large for an ONNX file, which holds at most 2 GiB; save .safetensors")
+        name = f"c{len(self.initializers)}"
+        self.initializers[name] = self.onnx.numpy_helper.from_array(kept.reshape(array.shape), name)
+        return name
+
+    def op(self, operator: str, *inputs: str | float, **attributes: Any) -> str:
+        """A node whose operands are values or numbers."""
+        return self._node(operator, [self.number(x) if isinstance(x, float) else x for x in inputs], **attributes)
+
+
+_OPERATORS: dict[str, tuple[str, dict[str, Any]]] = {
+    "sigmoid": ("Sigmoid", {}),
+    "tanh": ("Tanh", {}),
+    "relu": ("Relu", {}),
+    "leaky_relu": ("LeakyRelu", {"alpha": activations.LEAKY_SLOPE}),
+    "elu": ("Elu", {"alpha": 1.0}),
+    "selu": ("Selu", {"alpha": activations.SELU_ALPHA, "gamma": activations.SELU_SCALE}),
+    "softplus": ("Softplus", {}),
+    "softsign": ("Softsign", {}),
+    "exp": ("Exp", {}),
+    "log": ("Log", {}),
+    "sqrt": ("Sqrt", {}),
+    "reciprocal": ("Reciprocal", {}),
+    "abs": ("Abs", {}),
+    "sin": ("Sin", {}),
+    "cos": ("Cos", {}),
+}
+
+Composed = Callable[[_Writer, str], str]
+
+
+def _gelu(w: _Writer, s: str) -> str:
+    u = w.op("Mul", s, 0.5**0.5)
+    if w.network.dtype == np.float64:  # which Erf has not in onnxruntime
+        single, double = w.onnx.TensorProto.FLOAT, w.onnx.TensorProto.DOUBLE
+        erf = w.op("Cast", w.op("Erf", w.op("Cast", u, to=single)), to=double)
+    else:
+        erf = w.op("Erf", u)
+    return w.op("Mul", w.op("Mul", s, w.op("Add", erf, 1.0)), 0.5)
+
+
+def _five(w: _Writer, s: str) -> str:
+    """What neat-python takes the sine of."""
+    return w.op("Clip", w.op("Mul", s, 5.0), -60.0, 60.0)
+
+
+_COMPOSED: dict[str, Composed] = {
+    "hard_tanh": lambda w, s: w.op("Clip", s, -1.0, 1.0),
+    "clamped": lambda w, s: w.op("Clip", s, -1.0, 1.0),
+    "silu": lambda w, s: w.op("Mul", s, w.op("Sigmoid", s)),
+    "gelu": _gelu,
+    "hat": lambda w, s: w.op("Relu", w.op("Sub", 1.0, w.op("Abs", s))),
+    "gaussian": lambda w, s: w.op("Exp", w.op("Neg", w.op("Mul", s, s))),
+    "square": lambda w, s: w.op("Mul", s, s),
+    "cube": lambda w, s: w.op("Mul", w.op("Mul", s, s), s),
+    "neat_sin": lambda w, s: w.op("Sin", _five(w, s)),
+    "neat_softplus": lambda w, s: w.op("Mul", w.op("Log", w.op("Add", w.op("Exp", _five(w, s)), 1.0)), 0.2),
+    "neat_lelu": lambda w, s: w.op("LeakyRelu", s, alpha=0.005),
+    "neat_log": lambda w, s: w.op("Log", w.op("Max", s, 1e-7)),
+    "neat_exp": lambda w, s: w.op("Exp", w.op("Clip", s, -60.0, 60.0)),
+}
+
+
+def _below(w: _Writer, s: str) -> str:
+    """exp(s) − 1 where s is negative, 0 elsewhere."""
+    return w.op("Sub", w.op("Exp", w.op("Min", s, 0.0)), 1.0)
+
+
+def _selu_in_double(w: _Writer, s: str) -> str:
+    scaled = w.op("Mul", _below(w, s), activations.SELU_ALPHA)
+    return w.op("Mul", w.op("Add", w.op("Relu", s), scaled), activations.SELU_SCALE)
+
+
+_IN_DOUBLE: dict[str, Composed] = {
+    "elu": lambda w, s: w.op("Add", w.op("Relu", s), _below(w, s)),
+    "selu": _selu_in_double,
+    "softsign": lambda w, s: w.op("Div", s, w.op("Add", w.op("Abs", s), 1.0)),
+    "softplus": lambda w, s: w.op(
+        "Add", w.op("Relu", s), w.op("Log", w.op("Add", w.op("Exp", w.op("Neg", w.op("Abs", s))), 1.0))
+    ),
+}
+"""What onnxruntime computes in single precision alone, of operators that it computes in double."""
