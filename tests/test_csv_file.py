@@ -75,6 +75,13 @@ def tables(draw):
     return end.join([header, *rows]) + draw(st.sampled_from(["", end]))
 
 
+def number(cell):
+    """Python takes blanks of all kinds, on both sides of a number; in a CSV file there are some before it alone."""
+    if cell.lstrip(" \t") != cell.strip():
+        raise ValueError
+    return float(cell)
+
+
 def by_hand(text):
     """The same from Python's reader of CSV files, and the rule that the first value of a column says what it holds."""
     header, *rows = csv.reader(io.StringIO(text, newline=""))
@@ -82,7 +89,7 @@ def by_hand(text):
     for name, cells in zip(header, zip(*rows, strict=True), strict=True):
         cells = [None if cell in csv_file.MISSING_WORDS else cell for cell in cells]
         known = [cell for cell in cells if cell]
-        for kind in (float, lambda cell: {"true": 1.0, "false": 0.0}[cell.lower()]):
+        for kind in (number, lambda cell: {"true": 1.0, "false": 0.0}[cell.lower()]):
             try:
                 found[name] = [None if not cell else kind(cell) for cell in cells]
                 break
