@@ -14,6 +14,6 @@ except ImportError as error:
 
 from edgewise.torch.graph_module import GraphModule
 from edgewise.torch.plain import to_module
-from edgewise.torch.sparsify import SparseLinear, sparsify_
+from edgewise.torch.sparsify import SparseLayers, SparseLinear, sparsify_
 
-__all__ = ["GraphModule", "SparseLinear", "sparsify_", "to_module"]
+__all__ = ["GraphModule", "SparseLayers", "SparseLinear", "sparsify_", "to_module"]
