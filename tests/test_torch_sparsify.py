@@ -8,13 +8,20 @@ from torch import nn
 from torch.nn.utils import prune
 
 import edgewise as ew
-from edgewise.torch import SparseLinear, sparsify, sparsify_  # the module and its function
+from edgewise.torch import SparseLayers, SparseLinear, sparsify, sparsify_  # the module and its function
 from oracles import assert_close
 
 
 @pytest.fixture
 def always_faster(monkeypatch):
     """What is faster here is another test's subject."""
+    monkeypatch.setattr(
+        sparsify, "_measure", lambda dense, sparse, *rest: (2.0, 1.0 if type(sparse) is SparseLinear else 3.0)
+    )
+
+
+@pytest.fixture
+def together_faster(monkeypatch):
     monkeypatch.setattr(sparsify, "_measure", lambda *rest: (2.0, 1.0))
 
 
@@ -61,6 +68,57 @@ def test_the_model_computes_the_same(always_faster, bias):
     assert torch.equal(back.weight, before[0].weight)
     assert (back.bias is None) == (not bias)
     assert "density=0.0944" in repr(after[0])
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_layers_that_follow_each_other_become_one(together_faster, bias):
+    before = nn.Sequential(model(bias=bias), nn.ReLU(inplace=True), nn.BatchNorm1d(4).double())
+    before.eval()
+    after = copy.deepcopy(before)
+    x = torch.randn(7, 12, dtype=torch.float64)
+    report = sparsify_(after, x)
+    assert [type(part).__name__ for part in after[0]] == ["SparseLayers", "Identity", "Identity", "Dropout", "Linear"]
+    assert report.layers[0].reason == "one with 0.2, 4.0 times as fast"
+    assert "swapped: one with 0.0" in str(report)
+    for found, expected in zip(gradients(after, x), gradients(before, x), strict=True):
+        assert_close(found, expected)
+    inside = before[0]
+    dense = [layer.weight.grad[layer.weight != 0] for layer in (inside[0], inside[2])]
+    assert_close(after[0][0].weight.grad, torch.cat(dense))
+    back = after[0][0].to_layers()
+    assert [type(part) for part in back] == [nn.Linear, nn.Tanh, nn.Linear]
+    assert torch.equal(back[2].weight, inside[2].weight)
+    assert "12 → 30 → 20, tanh, identity" in repr(after)
+
+
+class Indexing(nn.Module):
+    """Calls what is in a sequence by itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.parts = model()
+
+    def forward(self, x):
+        return self.parts[1](self.parts[0](x))[:, :20] + self.parts[2](self.parts[0](x))
+
+
+def watched(made):
+    made[1].register_forward_hook(lambda *rest: None)
+    return made
+
+
+def partly_frozen(made):
+    made[0].requires_grad_(False)
+    return made
+
+
+@pytest.mark.parametrize("make", [Indexing, lambda: watched(model()), lambda: partly_frozen(model())])
+def test_layers_stay_apart_where_one_would_be_wrong(together_faster, make):
+    made, x = make().eval(), torch.randn(7, 12, dtype=torch.float64)
+    expected = made(x).detach()
+    assert sparsify_(made, x).n_swapped == 2
+    assert not any(type(part) is SparseLayers for part in made.modules())
+    assert_close(made(x).detach(), expected)
 
 
 def test_masks_are_arcs_whatever_their_weight(always_faster):

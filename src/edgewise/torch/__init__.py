@@ -15,6 +15,6 @@ except ImportError as error:
 from edgewise.torch.from_module import from_module
 from edgewise.torch.graph_module import GraphModule
 from edgewise.torch.plain import to_module
-from edgewise.torch.sparsify import SparseLinear, sparsify_
+from edgewise.torch.sparsify import SparseLayers, SparseLinear, sparsify_
 
-__all__ = ["GraphModule", "SparseLinear", "from_module", "sparsify_", "to_module"]
+__all__ = ["GraphModule", "SparseLayers", "SparseLinear", "from_module", "sparsify_", "to_module"]

@@ -4,7 +4,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from edgewise.errors import DataError
 from edgewise.network import Network
 from edgewise.optimizers import check_number
 from edgewise.torch.graph_module import GraphModule
+from edgewise.torch.plain import MODULES, activation
 
 ROUNDS, SECONDS_A_ROUND = 5, 0.01
 """How long each side of a layer is measured."""
@@ -23,50 +25,66 @@ READ_BY_PARENT = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.Transfor
 """Modules that do not call their linear layers but read their weights."""
 
 
-class SparseLinear(GraphModule):
-    """An `nn.Linear` of which only the arcs that there are, are stored and computed.
+class SparseLayers(GraphModule):
+    """Linear layers, each followed by an activation of Edgewise's table, of which only the arcs that there are, are
+    stored and computed.
 
-    `weight` (n_arcs,) row by row of the matrix; `bias` (n_in + n_out,), the first n_in of which mean nothing: frozen at
-    0 if the layer had none. A state dict says where the arcs are, and is refused by a layer with others.
+    `weight` (n_arcs,) layer after layer, each row by row of its matrix; `bias` (n_nodes,), of which those of the inputs
+    mean nothing: frozen at 0 if the layers have none. A state dict says where the arcs are, and is refused by layers
+    with others.
     """
 
     keeps_structure = True
 
-    def __init__(self, linear: nn.Linear, *, threads: int | None = None) -> None:
-        """The arcs are those of a mask of torch.nn.utils.prune, else the weights that are not 0."""
-        with torch.no_grad():
+    def __init__(self, linears: Sequence[nn.Linear], activations: Sequence[str], *, threads: int | None = None) -> None:
+        """The arcs are those of a mask of torch.nn.utils.prune, else the weights that are not 0. Either all of the
+        layers have a bias or none, and either all of their weights are trained or none."""
+        self.sizes = [linears[0].in_features, *(linear.out_features for linear in linears)]
+        first = np.cumsum([0, *self.sizes])
+        tails, heads, weights = [], [], []
+        for k, linear in enumerate(linears):
             matrix, there = _weights_and_arcs(linear)
-            head, tail = (places.numpy() for places in there.nonzero(as_tuple=True))
-            n_in, n_out = linear.in_features, linear.out_features
-            bias = np.zeros(n_in + n_out, matrix.numpy().dtype)
-            if linear.bias is not None:
-                bias[n_in:] = linear.bias.numpy()
-            net = Network(
-                tail,
-                head + n_in,
-                matrix.numpy()[head, tail],
-                bias=bias,
-                activation="identity",
-                inputs=np.arange(n_in),
-                outputs=np.arange(n_in, n_in + n_out),
-                dtype=bias.dtype,
-            )
+            row, column = (places.numpy() for places in there.nonzero(as_tuple=True))
+            heads.append(row + first[k + 1])
+            tails.append(column + first[k])
+            weights.append(matrix.numpy()[row, column])
+        self.has_bias = linears[0].bias is not None
+        bias = np.zeros(first[-1])
+        if self.has_bias:
+            bias[self.sizes[0] :] = np.concatenate([linear.bias.detach().numpy() for linear in linears])
+        names = np.repeat(["identity", *activations], self.sizes)
+        net = Network(
+            np.concatenate(tails),
+            np.concatenate(heads),
+            np.concatenate(weights),
+            bias=bias,
+            activation=names.tolist(),
+            inputs=np.arange(self.sizes[0]),
+            outputs=np.arange(first[-2], first[-1]),
+            dtype=weights[0].dtype,
+        )
         super().__init__(net, threads=threads)
-        self.has_bias = linear.bias is not None
-        self.weight.requires_grad_(_own_weight(linear).requires_grad)
-        self.bias.requires_grad_(linear.bias is not None and linear.bias.requires_grad)
-        self.train(linear.training)
+        self.activations = tuple(activations)
+        self.weight.requires_grad_(_own_weight(linears[0]).requires_grad)
+        self.bias.requires_grad_(self.has_bias and linears[0].bias.requires_grad)
+        self.train(linears[0].training)
 
-    def to_linear(self) -> nn.Linear:
-        """A dense layer with the same numbers, 0 where there is no arc."""
-        net, n_in = self._net, self.n_inputs
-        linear = nn.Linear(n_in, self.n_outputs, bias=self.has_bias, dtype=self.weight.dtype)
+    def to_layers(self) -> nn.Sequential:
+        """Dense layers with the same numbers, 0 where there is no arc, and their activations."""
+        net = self._net
+        modules: list[nn.Module] = []
+        first = np.cumsum([0, *self.sizes])
         with torch.no_grad():
-            linear.weight.zero_()
-            linear.weight[torch.from_numpy(net.head - n_in), torch.from_numpy(net.tail.copy())] = self.weight
-            if self.has_bias:
-                linear.bias.copy_(self.bias[n_in:])
-        return linear.train(self.training)
+            for k, name in enumerate(self.activations):
+                linear = nn.Linear(self.sizes[k], self.sizes[k + 1], bias=self.has_bias, dtype=self.weight.dtype)
+                here = np.flatnonzero((net.head >= first[k + 1]) & (net.head < first[k + 2]))
+                row, column = (torch.from_numpy(part[here]) for part in (net.head - first[k + 1], net.tail - first[k]))
+                linear.weight.zero_()
+                linear.weight[row, column] = self.weight[torch.from_numpy(here)]
+                if self.has_bias:
+                    linear.bias.copy_(self.bias[first[k + 1] : first[k + 2]])
+                modules += [linear] if name == "identity" else [linear, activation(name)]
+        return nn.Sequential(*modules).train(self.training)
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
         given = state_dict.get(f"{prefix}structure")
@@ -75,6 +93,23 @@ class SparseLinear(GraphModule):
             errors.append(f"the arcs of {prefix[:-1] or 'the layer'} are others than those of the state dict")
             return
         super()._load_from_state_dict(state_dict, prefix, *rest)
+
+    def extra_repr(self) -> str:
+        density = self._net.n_edges / sum(a * b for a, b in pairwise(self.sizes))
+        return f"{' → '.join(map(str, self.sizes))}, {', '.join(self.activations)}, density={density:.3g}"
+
+
+class SparseLinear(SparseLayers):
+    """An `nn.Linear` of which only the arcs that there are, are stored and computed; see `SparseLayers`."""
+
+    def __init__(self, linear: nn.Linear, *, threads: int | None = None) -> None:
+        super().__init__([linear], ["identity"], threads=threads)
+
+    def to_linear(self) -> nn.Linear:
+        """A dense layer with the same numbers, 0 where there is no arc."""
+        linear = self.to_layers()[0]
+        assert isinstance(linear, nn.Linear)
+        return linear
 
     def extra_repr(self) -> str:
         density = self._net.n_edges / (self.n_inputs * self.n_outputs)
@@ -124,10 +159,14 @@ def _row(layer: LayerReport) -> str:
 def sparsify_(model: nn.Module, example: Tensor | Sequence[Any] | int, *, min_sparsity: float = 0.7) -> Report:
     """Swap the sparse `nn.Linear`s of a model for `SparseLinear`s, in place, where those are measured to be faster.
 
+    Where several follow each other in an `nn.Sequential`, with activations between them that Edgewise has too, they
+    become one `SparseLayers` if that is faster still, and the places of the others an `nn.Identity`.
+
     Parameters
     ----------
     model : on the CPU, in float32 or float64. Masks of torch.nn.utils.prune become the arcs there are.
-    example : an input of the model, or a tuple of its inputs; or the number of rows that its layers are given.
+    example : an input of the model, or a tuple of its inputs; or the number of rows that its layers are given, with
+        which each layer stays by itself, since nothing shows that a sequence runs as a whole.
         Forward and backward pass of each layer are timed on as many rows; forward alone where no parameter is trained.
     min_sparsity : layers with a smaller share of zeros are left as they are.
 
@@ -138,34 +177,51 @@ def sparsify_(model: nn.Module, example: Tensor | Sequence[Any] | int, *, min_sp
     if type(model) is nn.Linear:
         raise DataError("the model is itself a linear layer, which cannot be swapped in place; put it in nn.Sequential")
     linears = {name: part for name, part in model.named_modules() if type(part) is nn.Linear}
-    rows = _rows(model, linears, example)
+    seen = _run_on(model, linears, example)
     kept = _reasons(model, linears)
     trained = any(parameter.requires_grad for parameter in model.parameters())
-    found, swaps = [], {}
+    found: dict[nn.Module, LayerReport] = {}
+    swaps: dict[nn.Module, nn.Module] = {}
     for name, linear in linears.items():
         shape = linear.out_features, linear.in_features
         sparsity = 1 - float(_weights_and_arcs(linear)[1].sum()) / max(shape[0] * shape[1], 1)
         reason = kept.get(name)
         if reason is None and sparsity < min_sparsity:
             reason = f"not {min_sparsity:.0%} sparse"
-        if reason is None and not rows.get(name):
+        if reason is None and not seen.rows.get(linear):
             reason = "the example does not reach it"
         if reason is not None:
-            found.append(LayerReport(name, shape, sparsity, False, reason))
+            found[linear] = LayerReport(name, shape, sparsity, False, reason)
             continue
         sparse = SparseLinear(linear)
-        dense_time, sparse_time = _measure(linear, sparse, rows[name], trained)
-        faster = sparse_time < dense_time
-        if faster:
+        times = _measure(linear, sparse, seen.rows[linear], trained)
+        if times[1] < times[0]:
             swaps[linear] = sparse
-        ratio = dense_time / sparse_time
-        reason = f"{ratio:.1f} times as fast" if faster else f"{1 / ratio:.1f} times as slow"
-        found.append(LayerReport(name, shape, sparsity, faster, reason, dense_time, sparse_time))
+        found[linear] = LayerReport(name, shape, sparsity, linear in swaps, _compared(*times), *times)
+    for run in _runs(model, found, seen.calls):
+        together = SparseLayers(run.linears, run.activations)
+        reports = [found[linear] for linear in run.linears]
+        _, time_together = _measure(together, together, seen.rows[run.linears[0]], trained)
+        if time_together >= sum(min(r.dense_seconds or 0, r.sparse_seconds or 0) for r in reports):
+            continue
+        ratio = _compared(sum(r.dense_seconds or 0 for r in reports), time_together)
+        for linear, report in zip(run.linears, reports, strict=True):
+            swaps.pop(linear, None)
+            others = ", ".join(r.name for r in reports if r is not report)
+            found[linear] = replace(report, swapped=True, reason=f"one with {others}, {ratio}")
+        run.put(together)
     for parent in list(model.modules()):
         for name, child in parent._modules.items():  # each time that a layer is used
             if child in swaps:
                 setattr(parent, name, swaps[child])
-    return Report(tuple(found))
+    return Report(tuple(found.values()))
+
+
+def _compared(dense: float, sparse: float) -> str:
+    return f"{dense / sparse:.1f} times as fast" if sparse < dense else f"{sparse / dense:.1f} times as slow"
+
+
+# ---- what may be swapped ----
 
 
 def _own_weight(linear: nn.Linear) -> Tensor:
@@ -201,6 +257,69 @@ def _reasons(model: nn.Module, linears: dict[str, nn.Linear]) -> dict[str, str]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Linear layers and activations that follow each other in an `nn.Sequential`."""
+
+    parent: nn.Sequential
+    places: list[str]
+    linears: list[nn.Linear]
+    activations: list[str]
+
+    def put(self, together: nn.Module) -> None:
+        """In the place of the first; the others become nothing, so that what comes behind keeps its number."""
+        for place in self.places:
+            setattr(self.parent, place, nn.Identity())
+        setattr(self.parent, self.places[0], together)
+
+
+def _name_of(part: nn.Module) -> str | None:
+    """Of an activation that Edgewise has too, just so."""
+    if part._forward_hooks or part._forward_pre_hooks or part._backward_hooks or part._backward_pre_hooks:
+        return None
+    for name, make in MODULES.items():
+        like = make()
+        if type(part) is type(like) and part.extra_repr().replace(", inplace=True", "") == like.extra_repr():
+            return name
+    return "relu" if type(part) is nn.ReLU else None
+
+
+def _runs(model: nn.Module, found: dict[nn.Module, LayerReport], calls: Counter[nn.Module]) -> list[_Run]:
+    """Of two and more measured layers, in sequences that were seen to run as a whole and in which each is used once."""
+    used = Counter(child for part in model.modules() for child in part._modules.values() if child is not None)
+    runs = []
+    for parent in model.modules():
+        if not isinstance(parent, nn.Sequential) or type(parent).forward is not nn.Sequential.forward:
+            continue
+        run: _Run | None = None
+        for place, part in parent._modules.items():
+            name = None if part is None else _name_of(part)
+            if (
+                type(part) is nn.Linear
+                and found[part].dense_seconds is not None
+                and used[part] == 1
+                and calls[part] == calls[parent]
+            ):
+                if run is None or _kind(run.linears[0]) != _kind(part):
+                    run = _Run(parent, [], [], [])
+                    runs.append(run)
+                run.linears.append(part)
+                run.activations.append("identity")
+            elif name is not None and run is not None and run.activations[-1] == "identity":
+                run.activations[-1] = name
+            else:
+                run = None
+                continue
+            run.places.append(place)
+    return [run for run in runs if len(run.linears) > 1]
+
+
+def _kind(linear: nn.Linear) -> tuple[Any, ...]:
+    """What layers must have in common to be one."""
+    weight, bias = _own_weight(linear), linear.bias
+    return weight.dtype, weight.requires_grad, None if bias is None else bias.requires_grad
+
+
 # ---- measuring ----
 
 
@@ -217,17 +336,30 @@ def _evaluating(model: nn.Module) -> Any:
             part.training = was
 
 
-def _rows(model: nn.Module, linears: dict[str, nn.Linear], example: Any) -> dict[str, int]:
-    """How many rows each of the layers is given."""
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What running the model has shown."""
+
+    rows: dict[nn.Module, int]
+    """That a linear layer is given."""
+    calls: Counter[nn.Module]
+    """Of linear layers and sequences; none where the model was not run."""
+
+
+def _run_on(model: nn.Module, linears: dict[str, nn.Linear], example: Any) -> _Seen:
+    seen = _Seen({}, Counter())
     if isinstance(example, int):
         check_number("example", example, 1, whole=True)
-        return dict.fromkeys(linears, example)
-    rows: dict[str, int] = {}
+        seen.rows.update(dict.fromkeys(linears.values(), example))
+        return seen
 
-    def note(name: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
-        return lambda part, given: rows.update({name: given[0].numel() // max(given[0].shape[-1], 1)})
+    def note(part: nn.Module, given: tuple[Any, ...]) -> None:
+        seen.calls[part] += 1
+        if isinstance(part, nn.Linear):
+            seen.rows[part] = given[0].numel() // max(given[0].shape[-1], 1)
 
-    hooks = [linear.register_forward_pre_hook(note(name)) for name, linear in linears.items()]
+    sequences = [part for part in model.modules() if isinstance(part, nn.Sequential)]
+    hooks = [part.register_forward_pre_hook(note) for part in (*linears.values(), *sequences)]
     try:
         with _evaluating(model):
             model(*([example] if isinstance(example, Tensor) else example))
@@ -236,10 +368,10 @@ def _rows(model: nn.Module, linears: dict[str, nn.Linear], example: Any) -> dict
     finally:
         for hook in hooks:
             hook.remove()
-    return rows
+    return seen
 
 
-def _measure(dense: nn.Module, sparse: SparseLinear, rows: int, trained: bool) -> tuple[float, float]:
+def _measure(dense: nn.Module, sparse: SparseLayers, rows: int, trained: bool) -> tuple[float, float]:
     """Seconds that a call of each takes when nothing else is in its way, in turns."""
     dtype = sparse.weight.dtype
     x = torch.randn(rows, sparse.n_inputs, dtype=dtype, requires_grad=trained)
