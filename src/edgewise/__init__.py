@@ -5,6 +5,7 @@ from edgewise.build import mlp, random_dag
 from edgewise.checkpoints import Checkpoint
 from edgewise.config import show_config
 from edgewise.cycles import FeedForward, feed_forward
+from edgewise.diagnosis import Budget, gradient_budget
 from edgewise.errors import DataError, EdgewiseError, FormatError, GraphError, MissingDependencyError
 from edgewise.expression import (
     Expression,
@@ -47,6 +48,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "BackwardPass",
+    "Budget",
     "Checkpoint",
     "Cosine",
     "DataError",
@@ -85,6 +87,7 @@ __all__ = [
     "from_neat",
     "from_networkx",
     "from_tensorneat",
+    "gradient_budget",
     "graph",
     "hard_tanh",
     "initializers",

@@ -28,6 +28,7 @@ class BackwardQuantities(ForwardQuantities, Protocol):
     def sensitivity(self) -> FloatArray: ...  # (T, B, N)
     def linear_sensitivity(self) -> FloatArray: ...  # (T, B, N)
     def edge_derivative(self) -> FloatArray: ...  # (B, E)
+    def squared_sensitivity(self, *, open_gates: bool) -> FloatArray: ...  # (T, B, N), see `diagnosis.budget`
     def input_gradient(self) -> FloatArray: ...  # (T, B, n_inputs)
     def weight_gradient(self, divisor: float) -> FloatArray: ...  # (T, E), the sum over the batch by it
     def bias_gradient(self, divisor: float) -> FloatArray: ...  # (T, N), the sum over the batch by it

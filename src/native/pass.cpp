@@ -103,6 +103,23 @@ void Pass<T>::start_from(const T* seed, Index n_seeds, const Index* seed_row) {
 }
 
 template <class T>
+void Pass<T>::square(std::shared_ptr<const OwnParameters<T>> squared, bool open) {
+    require_gates();
+    if (began_backward() || source_) throw std::invalid_argument("the backward pass has begun");
+    if (sweep_.s.plan.n_extra > 0) throw std::invalid_argument("squares are of networks whose heads sum");
+    if (!open) require_values();
+    sweep_.expect_gates();
+    sweep_.each_tile([&](Size tile, int) {
+        T* y = sweep_.y.data() + tile * sweep_.y_stride;  // of which a ReLU's gate is read
+        T* gate = sweep_.d.data() + tile * sweep_.d_stride;
+        if (open) std::fill_n(y, sweep_.y_stride, T(1));
+        for (Size k = 0; k < sweep_.d_stride && sweep_.s.keeps_gates; ++k) gate[k] = open ? T(1) : gate[k] * gate[k];
+    });
+    has_values_ = true;
+    parameters_ = std::move(squared);
+}
+
+template <class T>
 void Pass<T>::require_gates() const {
     if (!gates_) throw std::invalid_argument("the pass has no gates: it was made for values alone");
 }

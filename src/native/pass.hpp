@@ -30,6 +30,11 @@ public:
     void start_from_loss(Loss loss, T parameter, const T* y, const Size* label, const T* sample_weight);
     void start_from(const T* seed, Index n_seeds, const Index* seed_row);
 
+    // From here on its weights, gates and what it starts from are squares: the same recursion then gives not S(i,t) but
+    // Σ over paths of ∏ z², which no sign can cancel; see edgewise/diagnosis/budget.py. `squared` are the parameters'
+    // squares; with `open`, gates are 1. Heads all sum, and backward has not begun.
+    void square(std::shared_ptr<const OwnParameters<T>> squared, bool open);
+
     // Into (samples, n_nodes), (samples, n_outputs), (samples, n_inputs), (samples); sums over samples divided by
     // `divisor` into (n_edges), (n_nodes), (n_nodes).
     void nodes(Quantity quantity, T* out);

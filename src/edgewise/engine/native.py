@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgewise import _core, activations, aggregations, losses
 from edgewise.arrays import FloatArray, IntArray, empty
-from edgewise.engine.reference import over_ties
+from edgewise.engine.reference import ReferencePass, over_ties
 from edgewise.objective import LossTarget, NodeTargets, Objective
 from edgewise.places import AbsentArcs, Places, may_head
 
@@ -79,10 +79,10 @@ class NativePass:
 
     def __init__(self, network: "Network", x: FloatArray, threads: int | None, *, gates: bool) -> None:
         self._network = network
-        self._n_samples = len(x)
+        self._n_samples, self._x, self._threads = len(x), x, _team(threads)
         kind = _core.Pass32 if network.dtype == np.float32 else _core.Pass64
         self._pass = kind(
-            structure_of(network), network.weight, network.bias, network.response, x, gates, _team(threads)
+            structure_of(network), network.weight, network.bias, network.response, x, gates, self._threads
         )
 
     def _empty(self, *shape: int) -> FloatArray:
@@ -208,6 +208,33 @@ class NativePass:
     def linear_sensitivity(self) -> FloatArray:
         out = self._by_target(self._network.n_nodes)
         self._all_targets.linear_sensitivity(out)
+        return self._targets_first(out)
+
+    def squared_sensitivity(self, *, open_gates: bool) -> FloatArray:
+        """As the reference engine's, which runs networks whose aggregations do not all sum."""
+        network = self._network
+        if not set(network.aggregation_names) <= {"sum", "mean"}:
+            return ReferencePass(network, self._x).backward(self._objective).squared_sensitivity(open_gates=open_gates)
+        with np.errstate(over="ignore", under="ignore"):
+            weight, response = np.square(network.weight), np.square(network.response)
+        mean = np.array([name == "mean" for name in network.aggregation_names])[network.aggregation_code]
+        n_terms = np.diff(network.plan.in_start)[network.plan.position]
+        response[mean] /= np.maximum(n_terms[mean], 1)  # the core divides by it once more
+        nodes, which = np.unique(self._objective.nodes, return_inverse=True)
+        value = self.output().T if isinstance(self._objective, LossTarget) else self._empty(len(which), self._n_samples)
+        seed = self._objective.seed(np.ascontiguousarray(value)).sensitivity
+        start = np.zeros((len(seed), self._n_samples, len(nodes)), network.dtype)
+        for k, column in enumerate(which.reshape(-1).tolist()):
+            start[:, :, column] += seed[:, k]
+        np.square(start, out=start)
+        out = self._by_target(network.n_nodes)
+        for k, of_target in enumerate(self._targets_first(out)):
+            squares = type(self._pass)(
+                structure_of(network), network.weight, network.bias, network.response, self._x, True, self._threads
+            )
+            squares.square(weight, network.bias, response, open_gates)
+            squares.start_from(start[k], self._seed_rows(nodes))
+            squares.sensitivity(of_target)
         return self._targets_first(out)
 
     def input_gradient(self) -> FloatArray:

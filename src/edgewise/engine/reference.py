@@ -182,18 +182,24 @@ class ReferencePass:
         self._objective = objective
         self._seed: Seed = objective.seed(run.value[objective.nodes])
         self._gate, self._slope = run.gate(), run.slope()
-        n_targets = len(self._seed.sensitivity)
-        self._sensitivity = np.zeros((n_targets, *run.value.shape), run.value.dtype)
+        weight = self._slope * run.weight
+        self._sensitivity = self._sensitivity_at_start()
         self._linear = np.zeros_like(self._sensitivity)
-        for t in range(n_targets):
-            # several outputs may be one node: their seeds add
-            np.add.at(self._sensitivity[t], objective.nodes, self._seed.sensitivity[t])
-            self._recur(self._sensitivity[t], self._linear[t])
+        for t in range(len(self._sensitivity)):
+            self._recur(self._sensitivity[t], self._linear[t], weight, self._gate)
         return self
 
-    def _recur(self, sensitivity: FloatArray, linear: FloatArray) -> None:
-        """S(i,t) = Σ S(j⁻,t)·r_j·agg_j′·w_ij from the last level to the first: lecture eq. (2), Lemma 14."""
-        run, network = self._run, self._run.network
+    def _sensitivity_at_start(self) -> FloatArray:
+        """(T, N, B)"""
+        found = np.zeros((len(self._seed.sensitivity), *self._run.value.shape), self._run.value.dtype)
+        for t, seed in enumerate(self._seed.sensitivity):
+            np.add.at(found[t], self._objective.nodes, seed)  # several outputs may be one node: their seeds add
+        return found
+
+    def _recur(self, sensitivity: FloatArray, linear: FloatArray, weight: FloatArray, gate: FloatArray) -> None:
+        """S(i,t) = Σ S(j⁻,t)·weight(i,j) from the last level to the first, weight being r_j·agg_j′·w_ij: lecture
+        eq. (2), Lemma 14."""
+        network = self._run.network
         plan = network.plan
         with np.errstate(all="ignore"):
             for level in reversed(range(plan.n_levels)):
@@ -202,10 +208,21 @@ class ReferencePass:
                 has_heads = plan.out_start[positions + 1] > plan.out_start[positions]
                 edges, begin = _gather(plan.out_start, plan.out_edge, positions[has_heads])
                 if len(edges):
-                    passed = linear[network.head[edges]] * self._slope[edges] * run.weight[edges]
+                    passed = linear[network.head[edges]] * weight[edges]
                     sensitivity[nodes[has_heads]] += np.add.reduceat(passed, begin, axis=0)
                 s = sensitivity[nodes]
-                linear[nodes] = np.where(s == 0, 0, s * self._gate[nodes])
+                linear[nodes] = np.where(s == 0, 0, s * gate[nodes])
+
+    def squared_sensitivity(self, *, open_gates: bool) -> FloatArray:
+        """Σ over paths of the products of z², from the squares of what `backward` started from; with `open_gates`, of
+        the weights' squares alone."""
+        with np.errstate(all="ignore"):
+            squared = np.square(self._sensitivity_at_start())
+            gate = np.ones_like(self._gate) if open_gates else np.square(self._gate)
+            weight = np.square(self._slope * self._run.weight)
+        for each in squared:
+            self._recur(each, np.zeros_like(each), weight, gate)
+        return np.ascontiguousarray(squared.transpose(0, 2, 1))
 
     def loss_per_sample(self) -> FloatArray | None:
         return self._seed.loss_per_sample

@@ -1,0 +1,160 @@
+"""The gradient budget: how much of a sensitivity's size is the weights' doing, the gates', and interference's.
+
+Beside S(i,t) = Σ_j S(j,t)·Φ′(s_j)·w_ij run two recursions of the same kind on squares, one with all gates open and one
+with gates as they are:
+
+    Q_w(i)²  = Σ_j w_ij²·Q_w(j)²
+    Q_wg(i)² = Σ_j w_ij²·Φ′(s_j)²·Q_wg(j)²
+
+from the squares of what S starts from. By Lemma 14 they are sums over paths too, of ∏w² and of ∏z². So for every node
+and every sample
+
+    |S(i,t)| = Q_w(i) × Q_wg(i)/Q_w(i) × |S(i,t)|/Q_wg(i)
+             = weights × gates × interference,
+
+and in decibels, 20·log₁₀, the three add. See docs/gradient-budget.md.
+"""
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from edgewise import engine as engines
+from edgewise import losses, objective, samples
+from edgewise.arrays import FloatArray
+from edgewise.errors import DataError
+from edgewise.network import Network
+from edgewise.plan import depth_to
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one level adds, in decibels; the three parts add up to the total."""
+
+    level: int
+    """d(i): arcs on the longest path from its nodes to the target"""
+    n_nodes: int
+    weights_db: float
+    gates_db: float
+    interference_db: float
+    total_db: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data; what is infinite, as a word."""
+        return {name: value if np.isfinite(value) else str(value) for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What becomes of the gradient on its way from the target, or the loss, to every node.
+
+    A level's gain is the root mean square over its nodes and all samples, of each of the three sizes; a row is what
+    that gains over the level before, and the first row is measured from 1, which is S(t,t).
+    """
+
+    depth: NDArray[np.int32]
+    """(N,) d(i), -1 for nodes from which no path leads to the target"""
+    sensitivity: FloatArray
+    """(B, N) S(i,t)"""
+    weights: FloatArray
+    """(B, N) Q_w"""
+    gated: FloatArray
+    """(B, N) Q_wg"""
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """Level by level, the loss's or target's own first; they add up to `total`."""
+        found: list[Row] = []
+        before = (0.0, 0.0, 0.0, 0.0)
+        for level in range(int(self.depth.max(initial=-1)) + 1):
+            reached = self._of(self.depth == level)
+            found.append(Row(level, int((self.depth == level).sum()), *map(_gain, before, reached)))
+            before = reached
+        return tuple(found)
+
+    @property
+    def total(self) -> Row:
+        """From 1 to the last level."""
+        last = int(self.depth.max(initial=-1))
+        return Row(last, int((self.depth >= 0).sum()), *self._of(self.depth == last))
+
+    def of_nodes(self) -> dict[str, FloatArray]:
+        """(N,) `weights_db`, `gates_db`, `interference_db` and `total_db` of each node, root mean square over samples;
+        NaN where no path leads to the target."""
+        parts = np.stack(_parts(*(_root_mean_square(a, axis=0) for a in (self.weights, self.gated, self.sensitivity))))
+        parts[:, self.depth < 0] = np.nan
+        return dict(zip(("weights_db", "gates_db", "interference_db", "total_db"), parts, strict=True))
+
+    def _of(self, nodes: NDArray[np.bool_]) -> tuple[float, float, float, float]:
+        sizes = (_root_mean_square(array[:, nodes]) for array in (self.weights, self.gated, self.sensitivity))
+        weights, gates, interference, total = (float(part) for part in _parts(*sizes))
+        return weights, gates, interference, total
+
+    def to_dict(self) -> dict[str, Any]:
+        """Rows and total as plain data, the same on every machine; `schema` says which."""
+        return {"schema": SCHEMA, "rows": [row.to_dict() for row in self.rows], "total": self.total.to_dict()}
+
+    def __str__(self) -> str:
+        lines = [f"{'level':>8}{'nodes':>8}{'weights':>10}{'gates':>10}{'interf.':>10}{'total dB':>10}"]
+        for name, row in [*((str(row.level), row) for row in self.rows), ("all", self.total)]:
+            numbers = (row.weights_db, row.gates_db, row.interference_db, row.total_db)
+            shown = "".join(f"{number + 0.0:>+10.1f}" for number in numbers)
+            lines.append(f"{name:>8}{row.n_nodes:>8}{shown}")
+        return "\n".join(lines)
+
+
+def gradient_budget(
+    net: Network,
+    x: ArrayLike,
+    target: int | str | None = None,
+    *,
+    y: ArrayLike | None = None,
+    loss: str | losses.Loss | None = None,
+    sample_weight: ArrayLike | None = None,
+    engine: str | None = None,
+    threads: int | None = None,
+) -> Budget:
+    """Both passes, and the two on squares, over a batch; always in float64, for squares leave float32 soon.
+
+    x, target, y, loss, sample_weight, engine, threads : as for `Network.backprop`, one target or a loss.
+
+    With a loss the first level is ∂J/∂o. Raises DataError for several targets and for data that do not fit.
+    """
+    exact = net if net.dtype == np.float64 else net.astype("float64")
+    array, _ = samples.read(exact, x)
+    start, one_target = objective.read(exact, len(array), target, y, loss, sample_weight, None)
+    if not one_target:
+        raise DataError("a budget is of one target, or of a loss; give one after the other")
+    passes = engines.backward(engine, exact, array, start, threads)
+    weights, gated = (np.sqrt(passes.squared_sensitivity(open_gates=opened)[0]) for opened in (True, False))
+    depth = depth_to(exact.plan, exact.head, start.nodes)
+    return Budget(depth, passes.sensitivity()[0], weights, gated)
+
+
+def _root_mean_square(array: FloatArray, axis: int | None = None) -> FloatArray:
+    """Without leaving the range of numbers on the way."""
+    with np.errstate(all="ignore"):
+        largest = np.abs(array).max(axis=axis, keepdims=True)
+        scale = np.where((largest > 0) & np.isfinite(largest), largest, 1)
+        mean: FloatArray = np.sqrt(np.square(array / scale).mean(axis=axis)) * np.squeeze(scale, axis)
+    return mean
+
+
+def _parts(weights: FloatArray, gated: FloatArray, size: FloatArray) -> tuple[FloatArray, ...]:
+    """In decibels: weights, gates, interference, total. What comes to nothing does so by the first that makes it so: a
+    part is -inf dB there, and those after it 0."""
+    with np.errstate(all="ignore"):
+        w, g, s = (20 * np.log10(size) for size in (weights, gated, size))
+        gates = np.where(weights == 0, 0, g - w)
+        interference = np.where(gated == 0, 0, s - g)
+        return w, gates, interference, np.where(size == 0, -np.inf, w + gates + interference)
+
+
+def _gain(before: float, after: float) -> float:
+    """0 from nothing to nothing."""
+    return 0.0 if before == after else after - before
