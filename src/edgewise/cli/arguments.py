@@ -1,0 +1,39 @@
+"""What commands are given about a network: inputs, and a node."""
+
+import json
+from pathlib import Path
+
+from edgewise import data
+from edgewise.arrays import FloatArray
+from edgewise.errors import DataError, FormatError
+from edgewise.network import Network
+
+
+def read_inputs(net: Network, path: Path, preprocessing: Path | None) -> FloatArray:
+    """(B, n_inputs) from a file of inputs, or of raw columns where a preprocessing says how they become inputs."""
+    if preprocessing is None:
+        x = data.read_numbers(path, [net.names[j] for j in net.inputs])
+    else:
+        try:
+            content = json.loads(preprocessing.read_bytes())
+        except OSError as error:
+            raise FormatError(f"cannot read {preprocessing}: {error.strerror or error}") from None
+        except (ValueError, RecursionError) as error:
+            raise FormatError(f"{preprocessing} is not JSON: {error}") from None
+        x = data.Preprocessing.from_dict(content).inputs(data.read_columns(path))
+    if x.shape[1] != net.n_inputs:
+        names = ", ".join(net.names[j] for j in net.inputs[:10]) + (", …" if net.n_inputs > 10 else "")
+        raise DataError(f"{path} gives {x.shape[1]} inputs; the network has {net.n_inputs}: {names}")
+    return x
+
+
+def target_node(net: Network, word: str | None) -> int:
+    """The node called `word`, by name or index; the only output if None."""
+    if word is None:
+        if net.n_outputs == 1:
+            return int(net.outputs[0])
+        names = ", ".join(net.names[j] for j in net.outputs[:10]) + (", …" if net.n_outputs > 10 else "")
+        raise DataError(f"the network has {net.n_outputs} outputs; say which with --target NODE: {names}")
+    if word not in net.names and word.isdecimal() and len(word) < 12:
+        return net.node(int(word))
+    return net.node(word)
