@@ -75,6 +75,13 @@ W sign(W s) {
 template <class T>
 using Wider = typename WiderOf<T>::type;
 
+// Of 5·s as a T holds it, which is what the function is given.
+template <class T>
+Wider<T> five(Wider<T> s) {
+    const Wider<T> z = static_cast<T>(5 * static_cast<T>(s));
+    return z > 60 ? Wider<T>(60) : z < -60 ? Wider<T>(-60) : z;
+}
+
 template <class T>
 Wider<T> true_value(Activation code, Wider<T> s) {
     using W = Wider<T>;
@@ -104,6 +111,12 @@ Wider<T> true_value(Activation code, Wider<T> s) {
         case Activation::abs: return std::fabs(s);
         case Activation::sin: return std::sin(s);
         case Activation::cos: return std::cos(s);
+        case Activation::neat_sin: return std::sin(five<T>(s));
+        case Activation::neat_softplus: return W(T(0.2)) * std::log1p(std::exp(five<T>(s)));
+        case Activation::neat_lelu: return s > 0 ? s : W(T(0.005)) * s;
+        case Activation::neat_inv: return s == 0 ? 0 : 1 / s;
+        case Activation::neat_log: return std::log(s <= W(T(1e-7)) ? W(T(1e-7)) : s);
+        case Activation::neat_exp: return std::exp(s > 60 ? W(60) : s < -60 ? W(-60) : s);
     }
     return 0;
 }
@@ -137,6 +150,12 @@ Wider<T> true_gate(Activation code, Wider<T> s, Wider<T> y) {
         case Activation::abs: return sign(s);
         case Activation::sin: return std::cos(s);
         case Activation::cos: return -std::sin(s);
+        case Activation::neat_sin: return std::fabs(s) > 12 ? 0 : 5 * std::cos(five<T>(s));
+        case Activation::neat_softplus: return std::fabs(s) > 12 ? 0 : sigmoid(five<T>(s));
+        case Activation::neat_lelu: return s > 0 ? W(1) : W(T(0.005));
+        case Activation::neat_inv: return -y * y;
+        case Activation::neat_log: return s <= W(T(1e-7)) ? 0 : 1 / s;
+        case Activation::neat_exp: return std::fabs(s) > 60 ? 0 : y;
     }
     return 0;
 }
@@ -144,7 +163,8 @@ Wider<T> true_gate(Activation code, Wider<T> s, Wider<T> y) {
 const char* const NAMES[] = {"sigmoid",  "tanh",     "relu",  "hard_tanh", "identity", "leaky_relu",
                              "elu",      "selu",     "gelu",  "silu",      "softplus", "softsign",
                              "clamped",  "hat",      "gaussian", "exp",    "log",      "sqrt",
-                             "square",   "cube",     "reciprocal", "abs",  "sin",      "cos"};
+                             "square",   "cube",     "reciprocal", "abs",  "sin",      "cos",
+                             "neat_sin", "neat_softplus", "neat_lelu", "neat_inv", "neat_log", "neat_exp"};
 static_assert(sizeof NAMES / sizeof *NAMES == edgewise::N_ACTIVATIONS);
 
 // ---- errors ----

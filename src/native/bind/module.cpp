@@ -6,6 +6,7 @@
 
 NB_MODULE(_core, module) {
     namespace nb = nanobind;
+    nb::set_leak_warnings(false);  // what another library holds until the end, as PyTorch may a network, is no leak
     module.doc() = "Edgewise's compiled core: graph walks and arithmetic over plain arrays.";
     edgewise::bind::bind_graph(module);
     edgewise::bind::bind_structure(module);
