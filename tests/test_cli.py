@@ -419,6 +419,23 @@ def test_backprop_takes_a_loss_as_target(here, net):
     assert f"target loss squared_error: {bwd.loss:.6g}" in succeed(*words)
 
 
+def test_explain_shows_the_budget(here, net):
+    Path("x.csv").write_text("0.3\n-1\n")
+    Path("y.csv").write_text("1\n0\n")
+    words = ["explain", net, "--input", "x.csv", "--loss", "squared_error", "--labels", "y.csv"]
+    found = as_json(*words)
+    budget = ew.gradient_budget(diamond(), [[0.3], [-1.0]], y=[[1], [0]], loss="squared_error")
+    assert found["rows"] == [row.to_dict() for row in budget.rows]
+    assert found["by_node"]["gates_db"] == budget.of_nodes()["gates_db"].tolist()
+    printed = succeed(*words)
+    assert "2 samples, target loss squared_error, in decibels" in printed
+    for row in budget.rows:
+        assert str(round(row.total_db, 1) + 0.0) in printed
+    assert "Nodes that lose most to gates" in printed
+    assert as_json("explain", net, "--input", "x.csv", "--target", "t")["target"] == "t"
+    assert "go together" in fail("explain", net, "--input", "x.csv", "--loss", "squared_error")
+
+
 def test_backprop_shows_tables_and_says_when_they_are_cut(here, net):
     Path("x.csv").write_text("\n".join(["x", *map(str, range(5))]))
     printed = succeed("backprop", net, "--input", "x.csv")

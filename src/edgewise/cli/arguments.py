@@ -2,8 +2,9 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
-from edgewise import data
+from edgewise import data, losses
 from edgewise.arrays import FloatArray
 from edgewise.errors import DataError, FormatError
 from edgewise.network import Network
@@ -37,3 +38,19 @@ def target_node(net: Network, word: str | None) -> int:
     if word not in net.names and word.isdecimal() and len(word) < 12:
         return net.node(int(word))
     return net.node(word)
+
+
+def read_objective(
+    net: Network, target: str | None, loss: str | None, labels: Path | None
+) -> tuple[dict[str, Any], str]:
+    """What backpropagation is asked for, as its arguments, and what that is called."""
+    if (loss is None) != (labels is None):
+        raise DataError("--loss and --labels go together: give both or neither")
+    if loss is None or labels is None:
+        node = target_node(net, target)
+        return {"target": node}, net.names[node]
+    if target is not None:
+        raise DataError("give either --target or --loss: with a loss, J itself is the target")
+    y = data.read_numbers(labels)
+    one = losses.get(loss).labels == "index" and y.shape[1] == 1
+    return {"y": y[:, 0] if one else y, "loss": loss}, f"loss {loss}"

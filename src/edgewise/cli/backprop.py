@@ -6,10 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from edgewise import data, formats, losses
+from edgewise import formats
 from edgewise.cli.app import Json, NetworkFile, app
-from edgewise.cli.arguments import read_inputs, target_node
-from edgewise.errors import DataError
+from edgewise.cli.arguments import read_inputs, read_objective
 from edgewise.network import Network
 from edgewise.results import BackwardPass
 from edgewise.view import machine, text
@@ -36,18 +35,8 @@ def backprop(
     """
     net = formats.load(network)
     x = read_inputs(net, input, preprocessing)
-    if (loss is None) != (labels is None):
-        raise DataError("--loss and --labels go together: give both or neither")
-    if loss is not None and labels is not None:
-        if target is not None:
-            raise DataError("give either --target or --loss: with a loss, J itself is the target")
-        y = data.read_numbers(labels)
-        run = net.backprop(x, y=y[:, 0] if losses.get(loss).labels == "index" and y.shape[1] == 1 else y, loss=loss)
-        name = f"loss {loss}"
-    else:
-        node = target_node(net, target)
-        run = net.backprop(x, node)
-        name = net.names[node]
+    asked, name = read_objective(net, target, loss, labels)
+    run = net.backprop(x, **asked)
     if as_json:
         print(machine.as_json(_quantities(net, run, loss, name), indent=None))
         return

@@ -1,0 +1,71 @@
+"""`edgewise explain`: why a gradient is as large or as small as it is."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from edgewise import formats
+from edgewise.cli.app import Json, NetworkFile, app
+from edgewise.cli.arguments import read_inputs, read_objective
+from edgewise.diagnosis import Budget, gradient_budget
+from edgewise.network import Network
+from edgewise.view import machine, text
+from edgewise.view.text import TextTable
+
+NODES_SHOWN = 10
+PARTS = ("weights_db", "gates_db", "interference_db", "total_db")
+
+
+@app.command(epilog="Example: `edgewise explain net.json --input x.csv --loss squared_error --labels y.csv`")
+def explain(
+    network: NetworkFile,
+    input: Annotated[Path, typer.Option(help="CSV or Parquet, one sample per row, one column per input.")],
+    target: Annotated[str | None, typer.Option(help="Node t whose sensitivities S(i,t) are to be explained.")] = None,
+    loss: Annotated[str | None, typer.Option(help="Loss J as the target instead; needs --labels.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="CSV or Parquet: what the outputs should be.")] = None,
+    preprocessing: Annotated[
+        Path | None, typer.Option(help="preprocessing.json of a training run, for input as it was before.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show how much of the gradient's size is due to weights, to gates and to interference of paths.
+
+    Level by level, from the target or the loss on, in decibels, which add up; and the nodes that lose most to gates.
+    """
+    net = formats.load(network)
+    x = read_inputs(net, input, preprocessing)
+    asked, name = read_objective(net, target, loss, labels)
+    budget = gradient_budget(net, x, **asked)
+    if as_json:
+        print(machine.as_json({"target": name, "nodes": net.names} | budget.to_dict() | {"by_node": budget.of_nodes()}))
+        return
+    console = text.console(sys.stdout)
+    console.print(f"{len(x)} {'sample' if len(x) == 1 else 'samples'}, target {text.printable(name)}, in decibels")
+    for table in _tables(net, budget):
+        text.show(console, table)
+
+
+def _tables(net: Network, budget: Budget) -> tuple[TextTable, TextTable]:
+    levels = [(str(row.level), row) for row in budget.rows] + [("all", budget.total)]
+    by_node = budget.of_nodes()
+    order = np.argsort(by_node["gates_db"], kind="stable")  # NaN, which has no path, comes last
+    worst = [j for j in order.tolist() if budget.depth[j] >= 0][:NODES_SHOWN]
+    return (
+        TextTable(
+            "Level by level",
+            ("level", "nodes", "weights", "gates", "interference", "total"),
+            [[name, row.n_nodes, *(_rounded(getattr(row, part)) for part in PARTS)] for name, row in levels],
+        ),
+        TextTable(
+            "Nodes that lose most to gates",
+            ("node", "level", "weights", "gates", "interference", "total"),
+            [[net.names[j], int(budget.depth[j]), *(_rounded(by_node[part][j]) for part in PARTS)] for j in worst],
+        ),
+    )
+
+
+def _rounded(decibels: float) -> float:
+    return round(float(decibels), 1) + 0.0
