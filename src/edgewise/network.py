@@ -509,8 +509,13 @@ class Network:
         return twin
 
     def astype(self, dtype: DTypeLike) -> "Network":
-        """A copy with its parameters and results in another dtype, "float32" or "float64"."""
-        return self.replace(dtype=dtype)
+        """The same structure, shared, with parameters and results in another dtype, "float32" or "float64"."""
+        twin = self.with_own_parameters()
+        twin._dtype = _float_dtype(dtype)
+        twin._weight = twin._parameters(self._weight, self.n_edges, "weight", "edge")
+        twin._bias = twin._parameters(self._bias, self.n_nodes, "bias", "node")
+        twin._response = twin._parameters(self._response, self.n_nodes, "response", "node")
+        return twin
 
     def decouple(self) -> "Decoupled":
         """The decoupled formulation: every neuron j as a linear subnode j⁻ and an activation subnode j⁺.
