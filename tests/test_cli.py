@@ -427,7 +427,10 @@ def test_explain_shows_the_budget(here, net):
     budget = ew.gradient_budget(diamond(), [[0.3], [-1.0]], y=[[1], [0]], loss="squared_error")
     assert found["rows"] == [row.to_dict() for row in budget.rows]
     assert found["by_node"]["gates_db"] == budget.of_nodes()["gates_db"].tolist()
+    report = ew.diagnose(diamond(), [[0.3], [-1.0]], [[1], [0]], loss="squared_error")
+    assert [f["code"] for f in found["findings"]] == [f.code for f in report.findings]
     printed = succeed(*words)
+    assert all(f.code in printed for f in report.findings)
     assert "2 samples, target loss squared_error, in decibels" in printed
     for row in budget.rows:
         assert str(round(row.total_db, 1) + 0.0) in printed

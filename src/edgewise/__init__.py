@@ -5,7 +5,7 @@ from edgewise.build import mlp, random_dag
 from edgewise.checkpoints import Checkpoint
 from edgewise.config import show_config
 from edgewise.cycles import FeedForward, feed_forward
-from edgewise.diagnosis import Budget, gradient_budget
+from edgewise.diagnosis import Budget, Finding, Report, diagnose, gradient_budget
 from edgewise.errors import DataError, EdgewiseError, FormatError, GraphError, MissingDependencyError
 from edgewise.expression import (
     Expression,
@@ -57,6 +57,7 @@ __all__ = [
     "EpochRecord",
     "Expression",
     "FeedForward",
+    "Finding",
     "FormatError",
     "ForwardPass",
     "GraphError",
@@ -68,6 +69,7 @@ __all__ = [
     "OptimizerState",
     "Path",
     "ReduceOnPlateau",
+    "Report",
     "StepDecay",
     "StepRecord",
     "Verification",
@@ -77,6 +79,7 @@ __all__ = [
     "batches",
     "cos",
     "count_paths",
+    "diagnose",
     "dropout",
     "exp",
     "feed_forward",

@@ -10,7 +10,7 @@ import typer
 from edgewise import formats
 from edgewise.cli.app import Json, NetworkFile, app
 from edgewise.cli.arguments import read_inputs, read_objective
-from edgewise.diagnosis import Budget, gradient_budget
+from edgewise.diagnosis import Budget, diagnose, gradient_budget, prose
 from edgewise.network import Network
 from edgewise.view import machine, text
 from edgewise.view.text import TextTable
@@ -33,19 +33,27 @@ def explain(
 ) -> None:
     """Show how much of the gradient's size is due to weights, to gates and to interference of paths.
 
-    Level by level, from the target or the loss on, in decibels, which add up; and the nodes that lose most to gates.
+    Level by level, from the target or the loss on, in decibels, which add up; the nodes that lose most to gates; and,
+    with a loss, what is wrong with the network as far as these samples tell.
     """
     net = formats.load(network)
     x = read_inputs(net, input, preprocessing)
     asked, name = read_objective(net, target, loss, labels)
-    budget = gradient_budget(net, x, **asked)
+    report = diagnose(net, x, **asked) if loss is not None else None
+    budget = gradient_budget(net, x, **asked) if report is None else report.budget
     if as_json:
-        print(machine.as_json({"target": name, "nodes": net.names} | budget.to_dict() | {"by_node": budget.of_nodes()}))
+        found = {} if report is None else {"findings": report.to_dict()["findings"]}
+        by_node = {"by_node": budget.of_nodes()}
+        print(machine.as_json({"target": name, "nodes": net.names} | budget.to_dict() | by_node | found))
         return
     console = text.console(sys.stdout)
     console.print(f"{len(x)} {'sample' if len(x) == 1 else 'samples'}, target {text.printable(name)}, in decibels")
     for table in _tables(net, budget):
         text.show(console, table)
+    for finding in () if report is None else report.findings:
+        where = f", levels {', '.join(map(str, finding.levels))}" if finding.levels else ""
+        console.print(f"{finding.severity}: {finding.code}, cause: {finding.cause}{where}")
+        console.print(f"  {prose.says(finding)}\n  may help: {prose.remedy(finding)}")
 
 
 def _tables(net: Network, budget: Budget) -> tuple[TextTable, TextTable]:
