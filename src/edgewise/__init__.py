@@ -1,11 +1,12 @@
 """Edgewise: backpropagation on any feed-forward graph, with every quantity of the theory in the open."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from edgewise import activations, aggregations, batches, dropout, initializers, losses, plan, sparse
 from edgewise.build import mlp, random_dag
 from edgewise.checkpoints import Checkpoint
 from edgewise.config import show_config
-from edgewise.cycles import FeedForward, feed_forward
-from edgewise.diagnosis import Budget, Finding, Report, diagnose, gradient_budget
 from edgewise.errors import DataError, EdgewiseError, FormatError, GraphError, MissingDependencyError
 from edgewise.expression import (
     Expression,
@@ -27,21 +28,25 @@ from edgewise.expression import (
 )
 from edgewise.formats import load
 from edgewise.history import EpochRecord, History, StepRecord
-from edgewise.interop.adjacency import from_adjacency, to_adjacency
-from edgewise.interop.neat import from_neat, to_neat
-from edgewise.interop.networkx import from_networkx, to_networkx
-from edgewise.interop.tensorneat import from_tensorneat
 from edgewise.layers import Layer
 from edgewise.losses import Loss
 from edgewise.network import Network
 from edgewise.optimizers import SGD, Adam, AdamW, OptimizerState
 from edgewise.paths import Path, count_paths, iter_paths, top_paths
-from edgewise.population import fit_many, forward_many
 from edgewise.results import BackwardPass, ForwardPass
 from edgewise.schedules import Cosine, ReduceOnPlateau, StepDecay
 from edgewise.training import fit
 from edgewise.transform import Decoupled
 from edgewise.verify import Verification, verify
+
+if TYPE_CHECKING:
+    from edgewise.cycles import FeedForward, feed_forward
+    from edgewise.diagnosis import Budget, Finding, Report, diagnose, gradient_budget
+    from edgewise.interop.adjacency import from_adjacency, to_adjacency
+    from edgewise.interop.neat import from_neat, to_neat
+    from edgewise.interop.networkx import from_networkx, to_networkx
+    from edgewise.interop.tensorneat import from_tensorneat
+    from edgewise.population import fit_many, forward_many
 
 __all__ = [
     "SGD",
@@ -118,3 +123,35 @@ __all__ = [
     "variables",
     "verify",
 ]
+
+_LATER = {
+    "FeedForward": "edgewise.cycles",
+    "feed_forward": "edgewise.cycles",
+    "Budget": "edgewise.diagnosis",
+    "Finding": "edgewise.diagnosis",
+    "Report": "edgewise.diagnosis",
+    "diagnose": "edgewise.diagnosis",
+    "gradient_budget": "edgewise.diagnosis",
+    "from_adjacency": "edgewise.interop.adjacency",
+    "to_adjacency": "edgewise.interop.adjacency",
+    "from_neat": "edgewise.interop.neat",
+    "to_neat": "edgewise.interop.neat",
+    "from_networkx": "edgewise.interop.networkx",
+    "to_networkx": "edgewise.interop.networkx",
+    "from_tensorneat": "edgewise.interop.tensorneat",
+    "fit_many": "edgewise.population",
+    "forward_many": "edgewise.population",
+}
+"""Names whose modules are imported when they are first asked for: few programs need any, and every program waits for
+its imports."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(_LATER[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

@@ -1,11 +1,8 @@
 """What this installation is made of and what it uses of the machine: the first question when a figure surprises."""
 
 import os
-import platform
-from importlib.metadata import version
 
 import numpy as np
-import scipy
 
 from edgewise import _core
 
@@ -16,6 +13,11 @@ def show_config() -> None:
     The core has its kernels once for each instruction set and takes the widest that the processor has. The environment
     variable EDGEWISE_ISA names another; it is read once, when the core is first used.
     """
+    import platform  # these three here, since `import edgewise` would wait 30 ms for them
+    from importlib.metadata import version
+
+    import scipy
+
     in_use, width = _core.instruction_set(), _core.register_bytes()
     rows = {
         "Edgewise": version("edgewise"),
