@@ -71,6 +71,15 @@ def test_dead_relus_are_named():
     assert (finding.evidence["units"], 6 in finding.levels) == (len(finding.nodes), True)
 
 
+def test_a_whole_level_that_is_dead_lets_nothing_through():
+    net = network(depth=4)
+    net.bias[64:96] = -1000
+    codes = found(net)
+    assert codes["vanishing_gradient"].cause == "gates"
+    assert codes["vanishing_gradient"].evidence["gates_db"] == -np.inf
+    assert set(range(64, 96)) <= set(codes["dead_units"].nodes)
+
+
 def test_saturated_units_are_not_dead():
     net = network("tanh", depth=3)
     net.bias[40:50] = 6

@@ -39,8 +39,9 @@ class Finding:
     """the numbers it rests on"""
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain data."""
-        return asdict(self)
+        """As plain data; what is infinite, as a word."""
+        evidence = {name: number if np.isfinite(number) else str(number) for name, number in self.evidence.items()}
+        return asdict(self) | {"evidence": evidence}
 
 
 @dataclass(frozen=True, slots=True)
