@@ -2,12 +2,22 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from edgewise import data, losses
 from edgewise.arrays import FloatArray
 from edgewise.errors import DataError, FormatError
 from edgewise.network import Network
+
+InputFile = Annotated[Path, typer.Option(help="CSV or Parquet, one sample per row, one column per input.")]
+TargetNode = Annotated[str | None, typer.Option(help="Node t whose sensitivities S(i,t) are wanted.")]
+LossName = Annotated[str | None, typer.Option(help="Loss J as the target instead; needs --labels.")]
+LabelFile = Annotated[Path | None, typer.Option(help="CSV or Parquet: what the outputs should be.")]
+PreprocessingFile = Annotated[
+    Path | None, typer.Option(help="preprocessing.json of a training run, for input as it was before.")
+]
 
 
 def read_inputs(net: Network, path: Path, preprocessing: Path | None) -> FloatArray:

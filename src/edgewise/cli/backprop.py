@@ -1,14 +1,19 @@
 """`edgewise backprop`: every quantity of both passes."""
 
 import sys
-from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from edgewise import formats
 from edgewise.cli.app import Json, NetworkFile, app
-from edgewise.cli.arguments import read_inputs, read_objective
+from edgewise.cli.arguments import (
+    InputFile,
+    LabelFile,
+    LossName,
+    PreprocessingFile,
+    TargetNode,
+    read_inputs,
+    read_objective,
+)
 from edgewise.network import Network
 from edgewise.results import BackwardPass
 from edgewise.view import machine, text
@@ -20,13 +25,11 @@ ROWS_SHOWN, SAMPLES_SHOWN, PAIRS_SHOWN = 40, 3, 100
 @app.command(epilog="Example: `edgewise backprop net.json --input x.csv --loss squared_error --labels y.csv`")
 def backprop(
     network: NetworkFile,
-    input: Annotated[Path, typer.Option(help="CSV or Parquet, one sample per row, one column per input.")],
-    target: Annotated[str | None, typer.Option(help="Node t whose sensitivities S(i,t) are wanted.")] = None,
-    loss: Annotated[str | None, typer.Option(help="Loss J as the target instead; needs --labels.")] = None,
-    labels: Annotated[Path | None, typer.Option(help="CSV or Parquet: what the outputs should be.")] = None,
-    preprocessing: Annotated[
-        Path | None, typer.Option(help="preprocessing.json of a training run, for input as it was before.")
-    ] = None,
+    input: InputFile,
+    target: TargetNode = None,
+    loss: LossName = None,
+    labels: LabelFile = None,
+    preprocessing: PreprocessingFile = None,
     as_json: Json = False,
 ) -> None:
     """Run both passes and show every quantity: values, gates, sensitivities, edge derivatives, gradients.

@@ -1,15 +1,20 @@
 """`edgewise explain`: why a gradient is as large or as small as it is."""
 
 import sys
-from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-import typer
 
 from edgewise import formats
 from edgewise.cli.app import Json, NetworkFile, app
-from edgewise.cli.arguments import read_inputs, read_objective
+from edgewise.cli.arguments import (
+    InputFile,
+    LabelFile,
+    LossName,
+    PreprocessingFile,
+    TargetNode,
+    read_inputs,
+    read_objective,
+)
 from edgewise.diagnosis import Budget, diagnose, gradient_budget, prose
 from edgewise.network import Network
 from edgewise.view import machine, text
@@ -22,13 +27,11 @@ PARTS = ("weights_db", "gates_db", "interference_db", "total_db")
 @app.command(epilog="Example: `edgewise explain net.json --input x.csv --loss squared_error --labels y.csv`")
 def explain(
     network: NetworkFile,
-    input: Annotated[Path, typer.Option(help="CSV or Parquet, one sample per row, one column per input.")],
-    target: Annotated[str | None, typer.Option(help="Node t whose sensitivities S(i,t) are to be explained.")] = None,
-    loss: Annotated[str | None, typer.Option(help="Loss J as the target instead; needs --labels.")] = None,
-    labels: Annotated[Path | None, typer.Option(help="CSV or Parquet: what the outputs should be.")] = None,
-    preprocessing: Annotated[
-        Path | None, typer.Option(help="preprocessing.json of a training run, for input as it was before.")
-    ] = None,
+    input: InputFile,
+    target: TargetNode = None,
+    loss: LossName = None,
+    labels: LabelFile = None,
+    preprocessing: PreprocessingFile = None,
     as_json: Json = False,
 ) -> None:
     """Show how much of the gradient's size is due to weights, to gates and to interference of paths.
