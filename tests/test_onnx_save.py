@@ -98,6 +98,21 @@ def test_irregular_networks_keep_their_arcs(tmp_path):
     assert len(content) < 60 * net.n_edges
 
 
+def test_activations_of_neurons_without_arcs(tmp_path):
+    for activation in ew.activations.BUILTIN:
+        if activation == "neat_inv":
+            continue
+        net = ew.Network(
+            [2, 0, 3],
+            [3, 4, 4],
+            [0.6, 0.5, 1],
+            bias=[0, 0, 1.8, 1, 0],
+            activation=[activation] * 4 + ["identity"],
+            inputs=[0, 1],
+        )
+        check(net, np.full((2, 2), 0.3), tmp_path / "m.onnx")
+
+
 def test_what_came_from_pytorch_goes_on(tmp_path):
     from edgewise.torch import from_module
 

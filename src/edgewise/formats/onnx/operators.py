@@ -662,6 +662,13 @@ def _cast(program: Program, node: Node, x: Any) -> Any:
     return _constant(x, "an operand").astype({**FLOATS, **INTEGERS}[code])
 
 
+def _erf(program: Program, node: Node, x: Any) -> Any:
+    """Of constants; else a step of GELU, see below."""
+    from scipy.special import erf
+
+    return None if isinstance(x, Tensor) else _calculated(program, erf, x)
+
+
 def _where(program: Program, node: Node, condition: Any, a: Any, b: Any) -> Any:
     chosen = _constant(condition, "a condition").astype(bool)
     shape = np.broadcast_shapes(chosen.shape, a.shape, b.shape)
@@ -842,6 +849,7 @@ _TABLE: dict[str, Callable[..., Any]] = {
     "ConstantOfShape": _filled,
     "Range": _range,
     "Cast": _cast,
+    "Erf": _erf,
     "Floor": _of_constants(np.floor),
     "Ceil": _of_constants(np.ceil),
     "Mod": _of_constants(np.mod),
