@@ -41,6 +41,7 @@ from edgewise.verify import Verification, verify
 
 if TYPE_CHECKING:
     from edgewise.cycles import FeedForward, feed_forward
+    from edgewise.derivation import Derivation, derive
     from edgewise.diagnosis import Budget, Finding, Report, diagnose, gradient_budget
     from edgewise.interop.adjacency import from_adjacency, to_adjacency
     from edgewise.interop.neat import from_neat, to_neat
@@ -58,6 +59,7 @@ __all__ = [
     "Cosine",
     "DataError",
     "Decoupled",
+    "Derivation",
     "EdgewiseError",
     "EpochRecord",
     "Expression",
@@ -84,6 +86,7 @@ __all__ = [
     "batches",
     "cos",
     "count_paths",
+    "derive",
     "diagnose",
     "dropout",
     "exp",
@@ -127,6 +130,8 @@ __all__ = [
 _LATER = {
     "FeedForward": "edgewise.cycles",
     "feed_forward": "edgewise.cycles",
+    "Derivation": "edgewise.derivation",
+    "derive": "edgewise.derivation",
     "Budget": "edgewise.diagnosis",
     "Finding": "edgewise.diagnosis",
     "Report": "edgewise.diagnosis",
