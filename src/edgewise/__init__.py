@@ -40,9 +40,12 @@ from edgewise.transform import Decoupled
 from edgewise.verify import Verification, verify
 
 if TYPE_CHECKING:
+    from edgewise import plot
     from edgewise.cycles import FeedForward, feed_forward
     from edgewise.derivation import Derivation, derive
     from edgewise.diagnosis import Budget, Finding, Report, diagnose, gradient_budget
+    from edgewise.formats.dot import to_dot
+    from edgewise.formats.mermaid import to_mermaid
     from edgewise.interop.adjacency import from_adjacency, to_adjacency
     from edgewise.interop.neat import from_neat, to_neat
     from edgewise.interop.networkx import from_networkx, to_networkx
@@ -110,6 +113,7 @@ __all__ = [
     "minimum",
     "mlp",
     "plan",
+    "plot",
     "random_dag",
     "relu",
     "show_config",
@@ -119,6 +123,8 @@ __all__ = [
     "sqrt",
     "tanh",
     "to_adjacency",
+    "to_dot",
+    "to_mermaid",
     "to_neat",
     "to_networkx",
     "top_paths",
@@ -137,6 +143,9 @@ _LATER = {
     "Report": "edgewise.diagnosis",
     "diagnose": "edgewise.diagnosis",
     "gradient_budget": "edgewise.diagnosis",
+    "to_dot": "edgewise.formats.dot",
+    "to_mermaid": "edgewise.formats.mermaid",
+    "plot": "edgewise.plot",
     "from_adjacency": "edgewise.interop.adjacency",
     "to_adjacency": "edgewise.interop.adjacency",
     "from_neat": "edgewise.interop.neat",
@@ -154,7 +163,8 @@ its imports."""
 def __getattr__(name: str) -> Any:
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(_LATER[name]), name)
+    module = import_module(_LATER[name])
+    found = globals()[name] = module if _LATER[name] == f"{__name__}.{name}" else getattr(module, name)
     return found
 
 

@@ -529,7 +529,7 @@ class Network:
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the network to a file; the suffix picks the format: .json, .safetensors, .graphml, .csv, .parquet or
-        .onnx.
+        .onnx; .dot and .mmd are drawings, which cannot be loaded again.
 
         The file is written whole or not at all. FormatError if it cannot be.
         """

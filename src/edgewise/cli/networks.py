@@ -155,7 +155,10 @@ def convert(
     a: Annotated[Path, typer.Argument(metavar="A", help="The network to read, as its suffix says.")],
     b: Annotated[
         Path,
-        typer.Argument(metavar="B", help="The file to write: .json, .safetensors, .graphml, .csv, .parquet or .onnx."),
+        typer.Argument(
+            metavar="B",
+            help="To write: .json, .safetensors, .graphml, .csv, .parquet or .onnx; or .dot or .mmd, to be drawn.",
+        ),
     ],
     as_json: Json = False,
 ) -> None:

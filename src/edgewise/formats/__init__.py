@@ -17,6 +17,9 @@ _BY_SUFFIX = {
     ".csv": "csv",
     ".parquet": "parquet",
     ".onnx": "onnx",
+    ".dot": "dot",
+    ".gv": "dot",
+    ".mmd": "mermaid",
 }
 """The modules of this folder, each imported when a file asks for it."""
 
@@ -43,7 +46,7 @@ def load(path: str | PathLike[str]) -> Network:
 def describe(path: str | PathLike[str]) -> Description:
     """The graph in a file, which may have cycles; FormatError as from `load`, and for a format of networks alone."""
     reader = _format(Path(path))
-    if not hasattr(reader, "describe"):
+    if hasattr(reader, "decode") and not hasattr(reader, "describe"):
         raise FormatError(f"{path}: this format holds networks, which have no cycles; load it")
     graph: Description = _read(path, "describe")
     return graph
@@ -52,6 +55,8 @@ def describe(path: str | PathLike[str]) -> Description:
 def _read(path: str | PathLike[str], what: str) -> Any:
     where = Path(path)
     reader = _format(where)
+    if not hasattr(reader, "decode"):
+        raise FormatError(f"{where} is a drawing of a network, which cannot be loaded; load the network's own file")
     try:
         content = where.read_bytes()
     except (OSError, ValueError) as error:
