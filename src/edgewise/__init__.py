@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from edgewise import plot
     from edgewise.cycles import FeedForward, feed_forward
     from edgewise.derivation import Derivation, derive
-    from edgewise.diagnosis import Budget, Finding, Report, diagnose, gradient_budget
+    from edgewise.diagnosis import Attribution, Budget, Finding, Report, attribute, diagnose, gradient_budget
     from edgewise.formats.dot import to_dot
     from edgewise.formats.mermaid import to_mermaid
     from edgewise.interop.adjacency import from_adjacency, to_adjacency
@@ -56,6 +56,7 @@ __all__ = [
     "SGD",
     "Adam",
     "AdamW",
+    "Attribution",
     "BackwardPass",
     "Budget",
     "Checkpoint",
@@ -86,6 +87,7 @@ __all__ = [
     "activations",
     "aggregations",
     "apply",
+    "attribute",
     "batches",
     "cos",
     "count_paths",
@@ -138,9 +140,11 @@ _LATER = {
     "feed_forward": "edgewise.cycles",
     "Derivation": "edgewise.derivation",
     "derive": "edgewise.derivation",
+    "Attribution": "edgewise.diagnosis",
     "Budget": "edgewise.diagnosis",
     "Finding": "edgewise.diagnosis",
     "Report": "edgewise.diagnosis",
+    "attribute": "edgewise.diagnosis",
     "diagnose": "edgewise.diagnosis",
     "gradient_budget": "edgewise.diagnosis",
     "to_dot": "edgewise.formats.dot",

@@ -1,9 +1,10 @@
 """From a network to an ONNX program: level by level, what has the same activation and aggregation at once.
 
 Sums whose arcs fill a good part of a matrix are a Gemm with that matrix. Others gather the tails of each head, as many
-as the head of the group with most arcs has, multiply and reduce; arcs that a head lacks have weight 0. Aggregations
-other than sums gather heads of one in-degree together, so that nothing has to be filled up. Nodes that reach no output
-are left out.
+as the head of the group with most arcs has, and multiply them with its weights; arcs that a head lacks have weight 0.
+Where anything is gathered, tensors have samples as columns, so that what is copied is a row of them at a time.
+Aggregations other than sums gather heads of one in-degree together, so that nothing has to be filled up. Nodes that
+reach no output are left out.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,8 +21,8 @@ from edgewise.formats.onnx.library import library
 from edgewise.network import Network
 
 OPSET, IR_VERSION = 17, 8
-DENSE = 1 / 12
-"""The least share of a matrix that arcs must fill for it to be written as one: below it, gathering is faster."""
+HEADS_PER_ARC = 32
+"""A row of a matrix takes onnxruntime as long as one arc that is gathered, and one more for so many heads."""
 FEW = 4
 """Values that lie in more tensors than this are taken from a tensor of all values so far."""
 LARGEST_FILE = 2**31 - 2**20  # of protobuf
@@ -52,6 +53,8 @@ class _Writer:
     initializers: dict[str, Any] = field(default_factory=dict)
     size: int = 0
     joined: dict[tuple[int, ...], str] = field(default_factory=dict)
+    axis: int = 1
+    """Which axis of a tensor is that of the nodes; the other is that of the samples."""
     bank: tuple[str, int] = ("", 0)
     """The tensor of all values so far, and of how many tensors it is made."""
 
@@ -65,14 +68,17 @@ class _Writer:
 
     def model(self) -> bytes:
         network, helper = self.network, self.onnx.helper
-        wanted = ~network.is_input & (network.depth >= 0)
-        for level in range(network.plan.n_levels):
-            first, last = network.plan.level_start[level : level + 2]
-            at_level = network.plan.order[first:last]
-            for group in self._groups(at_level[wanted[at_level]]):
-                self._add_group(group)
-        name, columns = self._values(network.outputs)
-        self._node("Identity", [self._columns(name, columns)], output="y")
+        groups = list(self._groups())
+        if not all(self._is_dense(group) for group in groups):
+            self.axis = 0
+            self.tensors[0] = self._node("Transpose", ["x"], perm=[1, 0])
+        for group in groups:
+            self._add_group(group)
+        taken = self._columns(*self._values(network.outputs))
+        if self.axis:
+            self._node("Identity", [taken], output="y")
+        else:
+            self._node("Transpose", [taken], output="y", perm=[1, 0])
         kind = helper.np_dtype_to_tensor_dtype(network.dtype)
         value = helper.make_tensor_value_info
         graph = helper.make_graph(
@@ -90,7 +96,14 @@ class _Writer:
 
     # ---- groups of nodes ----
 
-    def _groups(self, nodes: NDArray[np.int32]) -> Iterator[NDArray[np.int32]]:
+    def _groups(self) -> Iterator[NDArray[np.int32]]:
+        """The nodes that outputs need, level by level, those that are alike at once."""
+        plan, wanted = self.network.plan, ~self.network.is_input & (self.network.depth >= 0)
+        for level in range(plan.n_levels):
+            at_level = plan.order[plan.level_start[level] : plan.level_start[level + 1]]
+            yield from self._alike(at_level[wanted[at_level]])
+
+    def _alike(self, nodes: NDArray[np.int32]) -> Iterator[NDArray[np.int32]]:
         """Nodes of one activation and aggregation; of one in-degree too, where that matters."""
         network = self.network
         degree = np.diff(network.plan.in_start)[network.plan.position[nodes]]
@@ -103,6 +116,13 @@ class _Writer:
         _, group = np.unique(keys, axis=1, return_inverse=True)
         for k in range(int(group.max(initial=-1)) + 1):
             yield nodes[group.reshape(-1) == k]
+
+    def _is_dense(self, nodes: NDArray[np.int32]) -> bool:
+        """Whether the nodes are sums that a matrix makes best, or have no arcs at all."""
+        edges, _ = self._in_edges(nodes)
+        summing = self.network.aggregations[nodes[0]] in ("sum", "mean")
+        worth = min(len(nodes), 1 + len(nodes) / HEADS_PER_ARC)  # a full matrix is always dense
+        return not len(edges) or (summing and len(edges) >= worth * len(np.unique(self.network.tail[edges])))
 
     def _add_group(self, nodes: NDArray[np.int32]) -> None:
         network = self.network
@@ -117,8 +137,8 @@ class _Writer:
             weight = network.weight[edges].astype(np.float64) * network.response[nodes][owner]
             averaged = np.array([network.aggregations[j] == "mean" for j in nodes.tolist()])
             weight = np.where(averaged[owner], weight / np.diff(start)[owner], weight).astype(network.dtype)
-            tails, place = np.unique(network.tail[edges], return_inverse=True)
-            if len(edges) >= DENSE * len(tails) * len(nodes):
+            if self._is_dense(nodes):
+                tails, place = np.unique(network.tail[edges], return_inverse=True)
                 matrix = np.zeros((len(tails), len(nodes)), network.dtype)
                 np.add.at(matrix, (place.reshape(-1), owner), weight)
                 self._add(nodes, self._gemm(tails, matrix, bias))
@@ -128,7 +148,7 @@ class _Writer:
         k = int(start[1])
         summed = self._aggregated(edges.reshape(-1, k), network.weight[edges].reshape(-1, k), aggregation)
         if (network.response[nodes] != 1).any():
-            summed = self._node("Mul", [summed, self._array(network.response[nodes])])
+            summed = self._node("Mul", [summed, self._along_nodes(network.response[nodes])])
         self._add(nodes, self._shifted(summed, bias))
 
     def _in_edges(self, nodes: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -148,14 +168,17 @@ class _Writer:
             row = value(network.bias[nodes]).astype(network.dtype)
         shape = self._node("Shape", ["x"])
         count = self._node("Gather", [shape, self._array(np.array([0]))])
-        full = self._node("Concat", [count, self._array(np.array([len(nodes)]))], axis=0)
-        self._place(nodes, self._node("Expand", [self._array(row), full]))
+        sizes = [count, self._array(np.array([len(nodes)]))]
+        full = self._node("Concat", sizes if self.axis else sizes[::-1], axis=0)
+        self._place(nodes, self._node("Expand", [self._along_nodes(row), full]))
 
     def _gemm(self, tails: NDArray[np.int32], matrix: FloatArray, bias: FloatArray) -> str:
         name, columns = self._values(tails)
         order = np.argsort(columns, kind="stable")
         taken = self._columns(name, columns[order])
-        return self._node("Gemm", [taken, self._array(matrix[order]), self._array(bias)])
+        if self.axis:
+            return self._node("Gemm", [taken, self._array(matrix[order]), self._array(bias)])
+        return self._node("Gemm", [self._array(matrix[order].T), taken, self._along_nodes(bias)])
 
     def _add_sparse(
         self, nodes: NDArray[np.int32], edges: NDArray[np.int32], start: NDArray[np.int64], weight: FloatArray
@@ -175,12 +198,13 @@ class _Writer:
     def _aggregated(self, edges: NDArray[np.int32], weight: FloatArray, aggregation: str) -> str:
         """(heads, terms) arcs to one number for each head."""
         name, columns = self._values(self.network.tail[edges].reshape(-1))
-        terms = self._node("Gather", [name, self._array(columns.reshape(edges.shape))], axis=1)
-        if (weight != 1).any():
-            terms = self._node("Mul", [terms, self._array(weight)])
-        axis, k = 2, edges.shape[1]
+        terms = self._node("Gather", [name, self._array(columns.reshape(edges.shape))], axis=0)  # heads, terms, samples
+        axis, k = 1, edges.shape[1]
         if aggregation == "sum":
-            return self._node("ReduceSum", [terms, self._array(np.array([axis]))], keepdims=0)
+            summed = self._node("MatMul", [self._array(weight[:, None, :]), terms])
+            return self._node("Squeeze", [summed, self._array(np.array([axis]))])
+        if (weight != 1).any():
+            terms = self._node("Mul", [terms, self._array(weight[:, :, None])])
         if aggregation in ("max", "min", "product"):
             operator = {"max": "ReduceMax", "min": "ReduceMin", "product": "ReduceProd"}[aggregation]
             return self._node(operator, [terms], axes=[axis], keepdims=0)
@@ -194,7 +218,11 @@ class _Writer:
         return self._node("ReduceMean", [middle], axes=[axis], keepdims=0)
 
     def _shifted(self, name: str, bias: FloatArray) -> str:
-        return self._node("Add", [name, self._array(bias)]) if bias.any() else name
+        return self._node("Add", [name, self._along_nodes(bias)]) if bias.any() else name
+
+    def _along_nodes(self, numbers: FloatArray) -> str:
+        """One number for each node, so that it broadcasts along the samples."""
+        return self._array(numbers if self.axis else numbers[:, None])
 
     def _add(self, nodes: NDArray[np.int32], preactivation: str) -> None:
         """Values of nodes of one activation from their pre-activations."""
@@ -223,21 +251,21 @@ class _Writer:
 
     def _joined(self, used: tuple[int, ...]) -> str:
         if used not in self.joined:
-            self.joined[used] = self._node("Concat", [self.tensors[k] for k in used], axis=1)
+            self.joined[used] = self._node("Concat", [self.tensors[k] for k in used], axis=self.axis)
         return self.joined[used]
 
     def _bank(self) -> str:
         name, count = self.bank
         if count < len(self.tensors):
             parts = [*([name] if count else []), *self.tensors[count:]]
-            self.bank = (self._node("Concat", parts, axis=1), len(self.tensors))
+            self.bank = (self._node("Concat", parts, axis=self.axis), len(self.tensors))
         return self.bank[0]
 
     def _columns(self, name: str, columns: NDArray[np.int64]) -> str:
         """The chosen columns of a tensor; the tensor itself if that is all of them in order."""
         if name in self.tensors and np.array_equal(columns, np.arange(self.widths[self.tensors.index(name)])):
             return name
-        return self._node("Gather", [name, self._array(columns)], axis=1)
+        return self._node("Gather", [name, self._array(columns)], axis=self.axis)
 
     # ---- activations ----
 
