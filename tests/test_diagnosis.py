@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import edgewise as ew
-from edgewise.diagnosis import prose
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(200, 32)), RNG.integers(0, 4, 200)
@@ -24,7 +23,7 @@ def found(net, x=X, y=Y, loss="cross_entropy", **settings):
     data = json.loads(json.dumps(report.to_dict(), allow_nan=False))
     assert data["schema"] == 1
     for finding in report.findings:
-        assert prose.says(finding) in str(report)
+        assert finding.says in str(report)
         assert all(0 <= node < net.n_nodes for node in finding.nodes)
     return {finding.code: finding for finding in report.findings}
 
@@ -42,7 +41,7 @@ def test_sigmoids_vanish_because_of_gates():
     assert finding.cause == "gates"
     assert finding.evidence["gates_db"] < -70
     assert len(finding.levels) >= 6
-    assert "relu" in prose.remedy(finding)
+    assert "relu" in finding.remedy
 
 
 def test_small_weights_vanish_because_of_weights():

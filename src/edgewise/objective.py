@@ -31,6 +31,10 @@ class NodeTargets:
 
     nodes: IntArray
 
+    def of_rows(self, rows: slice) -> "NodeTargets":
+        """The same of some of the samples."""
+        return self
+
     def weight_sum(self, n_samples: int) -> float:
         return float(n_samples)
 
@@ -52,6 +56,11 @@ class LossTarget:
     """as `Loss.check` returned it"""
     sample_weight: FloatArray | None
     """(B,) or None for all 1"""
+
+    def of_rows(self, rows: slice) -> "LossTarget":
+        """The same of some of the samples."""
+        weight = None if self.sample_weight is None else self.sample_weight[rows]
+        return LossTarget(self.nodes, self.loss, self.y[rows], weight)
 
     def weight_sum(self, n_samples: int) -> float:
         return float(n_samples if self.sample_weight is None else self.sample_weight.sum())
@@ -75,6 +84,10 @@ class GivenGradient:
     """the network's outputs"""
     gradient: FloatArray
     """(B, K), contiguous"""
+
+    def of_rows(self, rows: slice) -> "GivenGradient":
+        """The same of some of the samples."""
+        return GivenGradient(self.nodes, self.gradient[rows])
 
     def weight_sum(self, n_samples: int) -> float:
         return 1.0

@@ -15,7 +15,7 @@ from edgewise.cli.arguments import (
     read_inputs,
     read_objective,
 )
-from edgewise.diagnosis import Budget, diagnose, gradient_budget, prose
+from edgewise.diagnosis import Budget, diagnose, gradient_budget
 from edgewise.network import Network
 from edgewise.view import machine, text
 from edgewise.view.text import TextTable
@@ -56,7 +56,7 @@ def explain(
     for finding in () if report is None else report.findings:
         where = f", levels {', '.join(map(str, finding.levels))}" if finding.levels else ""
         console.print(f"{finding.severity}: {finding.code}, cause: {finding.cause}{where}")
-        console.print(f"  {prose.says(finding)}\n  may help: {prose.remedy(finding)}")
+        console.print(f"  {finding.says}\n  may help: {finding.remedy}")
 
 
 def _tables(net: Network, budget: Budget) -> tuple[TextTable, TextTable]:

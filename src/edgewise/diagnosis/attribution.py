@@ -127,6 +127,17 @@ def attribute(
     return Attribution(net, energy, node, edge, paths)
 
 
+def node_shares(net: Network, x: FloatArray, start: objective.Objective) -> FloatArray:
+    """(N,) the share of each node in the gradient's path energy, of a network in float64; NaN if it is not finite."""
+    energy, node = 0.0, np.zeros(net.n_nodes)
+    for rows, of_rows in _in_parts(net, x, start):
+        found = _energies(net, x[rows], of_rows, np.ones_like(x[rows]), None, None)
+        node += found.node
+        energy += found.total
+    with np.errstate(all="ignore"):
+        return node / energy if energy else np.zeros(net.n_nodes)
+
+
 @dataclass(frozen=True, slots=True)
 class _Energies:
     """Summed over samples."""
@@ -175,11 +186,7 @@ def _in_parts(net: Network, x: FloatArray, start: objective.Objective) -> Iterat
     size = max(1, NUMBERS_AT_ONCE // max(net.n_edges, 1))
     for first in range(0, len(x), size):
         rows = slice(first, first + size)
-        if isinstance(start, objective.LossTarget):
-            weight = None if start.sample_weight is None else start.sample_weight[rows]
-            yield rows, objective.LossTarget(start.nodes, start.loss, start.y[rows], weight)
-        else:
-            yield rows, start
+        yield rows, start.of_rows(rows)
 
 
 def _ends(

@@ -28,6 +28,7 @@ from edgewise.arrays import FloatArray
 from edgewise.errors import DataError
 from edgewise.network import Network
 from edgewise.plan import depth_to
+from edgewise.results import BackwardQuantities
 
 SCHEMA = 1
 
@@ -43,10 +44,14 @@ class Row:
     gates_db: float
     interference_db: float
     total_db: float
+    name: str = ""
+    """what else its place is known by"""
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data; what is infinite, as a word."""
-        return {name: value if np.isfinite(value) else str(value) for name, value in asdict(self).items()}
+        numbers = {name: value for name, value in asdict(self).items() if name != "name"}
+        plain = {name: value if np.isfinite(value) else str(value) for name, value in numbers.items()}
+        return plain | ({"name": self.name} if self.name else {})
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,8 @@ class Budget:
         before = (0.0, 0.0, 0.0, 0.0)
         for level in range(int(self.depth.max(initial=-1)) + 1):
             reached = self._of(self.depth == level)
-            found.append(Row(level, int((self.depth == level).sum()), *map(_gain, before, reached)))
+            parts = [_gain(*pair) for pair in zip(before, reached, strict=True)]
+            found.append(Row(level, int((self.depth == level).sum()), parts[0], parts[1], parts[2], parts[3]))
             before = reached
         return tuple(found)
 
@@ -130,10 +136,13 @@ def gradient_budget(
     start, one_target = objective.read(exact, len(array), target, y, loss, sample_weight, None)
     if not one_target:
         raise DataError("a budget is of one target, or of a loss; give one after the other")
-    passes = engines.backward(engine, exact, array, start, threads)
+    return of_passes(exact, engines.backward(engine, exact, array, start, threads), start)
+
+
+def of_passes(net: Network, passes: BackwardQuantities, start: objective.Objective) -> Budget:
+    """The budget of both passes that have been run already, of one target or a loss, in float64."""
     weights, gated = (np.sqrt(passes.squared_sensitivity(open_gates=opened)[0]) for opened in (True, False))
-    depth = depth_to(exact.plan, exact.head, start.nodes)
-    return Budget(depth, passes.sensitivity()[0], weights, gated)
+    return Budget(depth_to(net.plan, net.head, start.nodes), passes.sensitivity()[0], weights, gated)
 
 
 def _root_mean_square(array: FloatArray, axis: int | None = None) -> FloatArray:

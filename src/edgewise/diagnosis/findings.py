@@ -8,21 +8,28 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edgewise import gates
 from edgewise.arrays import FloatArray
-from edgewise.diagnosis.budget import Budget
-from edgewise.network import Network
+from edgewise.diagnosis import prose
+from edgewise.diagnosis.budget import Row
+from edgewise.diagnosis.signals import Bools, Signals
 
 Cause = Literal["gates", "weights", "interference", "data", "structure", "unknown"]
+Severity = Literal["error", "warning", "note"]
 
-FADED_DB = -40.0
+FADED_DB = 40.0
 """A step along the gradient lowers the loss by η·Σ‖∂J/∂w‖², each level's share being its own sum of squares. A level
 whose sensitivities lie 40 dB below another's has a ten-thousandth of its share: with one learning rate it stands still.
 """
-MOSTLY = 0.95
-"""of the samples: a unit is saturated if its gate is nearly closed on so many"""
+SCALES = 100.0
+"""40 dB again: gradients of the weights on inputs of so different a size differ as much."""
+BEYOND_SPREAD = 2.0
+"""A total is only told apart from chance if it is so many times what units of one level differ by."""
+FAR_FROM_CHANCE = 10.0
+"""A squared error ten times that of the best constant means outputs that are off by three standard deviations."""
+MOSTLY, NEARLY_ALL, HALF = 0.95, 0.9, 0.5
+UNEVEN = 4.0
+"""A unit is a bottleneck if half of all passes through it and that is so many times its fair share of its level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,166 +38,247 @@ class Finding:
 
     code: str
     cause: Cause
-    severity: Literal["error", "warning"]
+    severity: Severity
+    """error: it does not learn like this; warning: it learns less than it could; note: good to know"""
     levels: tuple[int, ...]
     """d(i) of where it is"""
     nodes: tuple[int, ...]
-    evidence: Mapping[str, float]
+    evidence: Mapping[str, float | str]
     """the numbers it rests on"""
+
+    @property
+    def says(self) -> str:
+        """One sentence with the finding's own numbers."""
+        return prose.says(self.code, self.evidence)
+
+    @property
+    def remedy(self) -> str:
+        """What may help; what was tried is in `Report.trials`."""
+        return prose.remedy(self.code, self.cause)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data; what is infinite, as a word."""
-        evidence = {name: number if np.isfinite(number) else str(number) for name, number in self.evidence.items()}
-        return asdict(self) | {"evidence": evidence}
-
-
-@dataclass(frozen=True, slots=True)
-class Signals:
-    """What findings are made of, (B, N) each: one batch's values, gates and sensitivities."""
-
-    network: Network
-    value: FloatArray
-    gate: FloatArray
-    budget: Budget
-
-    @property
-    def hidden(self) -> NDArray[np.bool_]:
-        """(N,) neurons on a way from the inputs to the target that are not outputs."""
-        found = ~self.network.is_input & (self.budget.depth > 0)
-        found[self.network.outputs] = False
-        return found
+        evidence = {
+            name: number if isinstance(number, str) or np.isfinite(number) else str(number)
+            for name, number in self.evidence.items()
+        }
+        return asdict(self) | {"evidence": evidence, "says": self.says, "remedy": self.remedy}
 
 
 def find(signals: Signals) -> tuple[Finding, ...]:
-    """All findings, those of numbers that are none alone if there are any."""
-    broken = tuple(_not_finite(signals))
-    if broken:
-        return broken
-    return tuple(finding for look in _LOOKS for finding in look(signals))
+    """All findings, errors first, and of equally severe ones what comes first in a chain of causes; where numbers are
+    none, these alone."""
+    if signals.broken is not None:
+        return tuple(_not_finite(signals))
+    found = [finding for look in _LOOKS for finding in look(signals)]
+    return tuple(sorted(found, key=lambda finding: ("error", "warning", "note").index(finding.severity)))
 
 
-def _at(signals: Signals, nodes: NDArray[np.bool_]) -> dict[str, Any]:
-    """Where these nodes are, as a finding has it."""
-    levels = np.unique(signals.budget.depth[nodes])
-    return {"levels": tuple(levels[levels >= 0].tolist()), "nodes": tuple(np.flatnonzero(nodes).tolist())}
+def _at(signals: Signals, units: Bools) -> dict[str, Any]:
+    """Where these units are, as a finding has it."""
+    levels = np.unique(signals.level[units])
+    return {"levels": tuple(levels[levels >= 0].tolist()), "nodes": tuple(np.flatnonzero(units).tolist())}
 
 
 def _not_finite(signals: Signals) -> Iterator[Finding]:
-    """The first node, in forward order, whose value is none; or else the last whose sensitivity is none."""
-    order = signals.network.plan.order
-    for what, array, ranked in (
-        ("value", signals.value, order),
-        ("sensitivity", signals.budget.sensitivity, order[::-1]),
-    ):
-        bad = ~np.isfinite(array)[:, ranked]
-        if bad.any():
-            node = np.zeros(signals.network.n_nodes, np.bool_)
-            node[ranked[int(np.argmax(bad.any(axis=0)))]] = True
-            samples = int((~np.isfinite(array[:, node])).sum())
-            where = _at(signals, node)
-            yield Finding(f"not_finite_{what}", "unknown", "error", **where, evidence={"samples": samples})
-            return
+    assert signals.broken is not None
+    broken, unit = signals.broken, np.zeros(len(signals.level), np.bool_)
+    unit[broken.unit] = True
+    evidence: dict[str, float | str] = {"node": signals.names[broken.unit], "samples": broken.n_samples}
+    code = f"not_finite_{broken.what}"
+    yield Finding(code, broken.cause, "error", **_at(signals, unit), evidence=evidence)
 
 
-def _gradient(signals: Signals) -> Iterator[Finding]:
-    """From the loss's own level to the last one: does it vanish, or explode, and through what?"""
-    others = signals.budget.rows[1:]
-    if not others:
-        return
-    parts = {name: sum(getattr(row, f"{name}_db") for row in others) for name in ("weights", "gates", "interference")}
-    total = sum(row.total_db for row in others)
-    if np.isnan(total) or FADED_DB < total < -FADED_DB:
-        return
-    code, sign = ("vanishing_gradient", 1) if total < 0 else ("exploding_gradient", -1)
-    cause: Any = min(parts, key=lambda name: sign * parts[name])
-    worst = min(others, key=lambda row: sign * getattr(row, f"{cause}_db"))
-    evidence = {f"{name}_db": float(part) for name, part in parts.items()} | {"total_db": float(total)}
-    levels = tuple(
-        row.level for row in others if sign * getattr(row, f"{cause}_db") <= sign * getattr(worst, f"{cause}_db") / 2
-    )
-    yield Finding(code, cause, "error", levels, (), evidence)
+# ---- data ----
 
 
-def _dead(signals: Signals) -> Iterator[Finding]:
-    """Gates that are 0 on every sample: nothing that leads there learns."""
-    dead = signals.hidden & (signals.gate == 0).all(axis=0)
-    if dead.any():
-        share = float(dead.sum() / signals.hidden.sum())
-        evidence = {"units": int(dead.sum()), "share": share, "samples": len(signals.gate)}
-        yield Finding(
-            "dead_units", "gates", "error" if share > 0.5 else "warning", **_at(signals, dead), evidence=evidence
-        )
-
-
-def _saturated(signals: Signals) -> Iterator[Finding]:
-    """Gates that are nearly closed on nearly all samples, and not 0 on all."""
-    closed = gates.closed(signals.network, signals.gate)
-    often = closed.mean(axis=0)
-    saturated = signals.hidden & (often >= MOSTLY) & (signals.gate != 0).any(axis=0)
-    if saturated.any():
-        share = float(saturated.sum() / signals.hidden.sum())
-        evidence = {"units": int(saturated.sum()), "share": share, "closed": float(often[saturated].mean())}
-        severity: Any = "error" if share > 0.5 else "warning"
-        yield Finding("saturated_units", "gates", severity, **_at(signals, saturated), evidence=evidence)
-
-
-def _constant(signals: Signals) -> Iterator[Finding]:
-    """Inputs and units that say the same of every sample."""
-    if len(signals.value) < 2:
-        return
-    same = (signals.value == signals.value[0]).all(axis=0) & (signals.budget.depth >= 0)
-    inputs = same & signals.network.is_input
-    if inputs.any():
-        evidence = {"inputs": int(inputs.sum())}
-        yield Finding("constant_inputs", "data", "warning", **_at(signals, inputs), evidence=evidence)
-    units = same & signals.hidden & ~(signals.gate == 0).all(axis=0)
-    if units.any():
-        evidence = {"units": int(units.sum())}
-        yield Finding("constant_units", "weights", "warning", **_at(signals, units), evidence=evidence)
+def _mismatch(signals: Signals) -> Iterator[Finding]:
+    """Outputs that cannot be what the loss reads, or what the targets ask for."""
+    if signals.mismatch is not None:
+        cause: Cause = "data" if signals.mismatch.startswith("targets") else "structure"
+        yield Finding("output_mismatch", cause, "error", (0,), (), {"why": signals.mismatch})
 
 
 def _scales(signals: Signals) -> Iterator[Finding]:
-    """Inputs whose spread differs a hundredfold: so do the gradients of their weights."""
-    inputs = signals.network.inputs
-    spread = signals.value[:, inputs].std(axis=0)
-    spread = spread[spread > 0]
-    if len(spread) > 1 and spread.max() >= 100 * spread.min():
-        chosen = signals.network.is_input.copy()
-        evidence = {"largest": float(spread.max()), "smallest": float(spread.min())}
-        yield Finding("input_scales", "data", "warning", **_at(signals, chosen), evidence=evidence)
+    """Inputs of very different size, far from size 1 all together, or far from 0 beside what they differ by."""
+    inputs = signals.is_input & signals.varies
+    size = signals.size[inputs]
+    if not len(size):
+        return
+    evidence = {
+        "largest": float(size.max()),
+        "smallest": float(size.min()),
+        "offset": float(signals.offset[inputs].max()),
+    }
+    apart = size.max() >= SCALES * size.min()
+    if apart or size.min() >= SCALES or size.max() <= 1 / SCALES or evidence["offset"] >= SCALES:
+        yield Finding("input_scales", "data", "error", **_at(signals, inputs), evidence=evidence)
+
+
+def _constant_inputs(signals: Signals) -> Iterator[Finding]:
+    inputs = signals.is_input & ~signals.varies & (signals.level >= 0)
+    if inputs.any() and signals.n_samples > 1:
+        yield Finding("constant_inputs", "data", "note", **_at(signals, inputs), evidence={"inputs": int(inputs.sum())})
+
+
+# ---- weights ----
+
+
+def _zero(signals: Signals) -> Iterator[Finding]:
+    """Units all of whose in-arcs have weight 0: they do not hear their inputs, and these do not learn through them."""
+    deaf = (signals.fan_in == 0) & (signals.level >= 0)
+    if deaf.any():
+        yield _of_units(signals, "zero_weights", "weights", deaf, {"units": int(deaf.sum())})
+
+
+def _frozen(signals: Signals) -> Iterator[Finding]:
+    if signals.frozen is not None and signals.frozen.any():
+        levels = tuple(np.flatnonzero(signals.frozen).tolist())
+        yield Finding("frozen_weights", "structure", "warning", levels, (), {"levels": len(levels)})
 
 
 def _twins(signals: Signals) -> Iterator[Finding]:
     """Units with the same values and the same sensitivities on every sample: their weights will stay equal."""
-    chosen = np.flatnonzero(signals.hidden & ~(signals.gate == 0).all(axis=0))
-    if len(chosen) < 2:
+    able = signals.hidden & signals.open & signals.varies
+    _, group, count = np.unique(np.where(able, signals.twin, -1), return_inverse=True, return_counts=True)
+    twins = able & (count[group.reshape(-1)] > 1)
+    if twins.any():
+        evidence = {"units": int(twins.sum()), "different": len(np.unique(signals.twin[twins]))}
+        yield _of_units(signals, "symmetric_units", "weights", twins, evidence)
+
+
+# ---- gates ----
+
+
+def _dead(signals: Signals) -> Iterator[Finding]:
+    """Gates that are 0 on every sample, although what arrives there varies: nothing that leads there learns."""
+    dead = signals.hidden & ~signals.open & signals.stirred
+    if dead.any():
+        evidence = {"units": int(dead.sum()), "share": _share(signals, dead), "samples": signals.n_samples}
+        yield _of_units(signals, "dead_units", "gates", dead, evidence)
+
+
+def _saturated(signals: Signals) -> Iterator[Finding]:
+    """Gates that are nearly closed: on most samples where sums of either sign close them, else on nearly all."""
+    often = signals.closed >= np.where(signals.squashing, HALF, MOSTLY)
+    saturated = signals.hidden & signals.open & signals.stirred & often
+    if saturated.any():
+        evidence = {
+            "units": int(saturated.sum()),
+            "share": _share(signals, saturated),
+            "closed": float(signals.closed[saturated].mean()),
+        }
+        yield _of_units(signals, "saturated_units", "gates", saturated, evidence)
+
+
+def _share(signals: Signals, units: Bools) -> float:
+    """The largest share that they are of a level's units."""
+    return max(float(units[signals.level == level].mean()) for level in np.unique(signals.level[units]).tolist())
+
+
+def _of_units(signals: Signals, code: str, cause: Cause, units: Bools, evidence: dict[str, Any]) -> Finding:
+    """As severe as the worst level is, and there where it is so."""
+    shares = {level: float(units[signals.level == level].mean()) for level in np.unique(signals.level[units]).tolist()}
+    worst = max(shares.values())
+    severity: Severity = "error" if worst >= NEARLY_ALL else "warning" if worst >= HALF else "note"
+    least = HALF if worst >= HALF else 0
+    return Finding(
+        code,
+        cause,
+        severity,
+        tuple(level for level, share in shares.items() if share >= least),
+        tuple(np.flatnonzero(units).tolist()),
+        evidence,
+    )
+
+
+def _constant_units(signals: Signals) -> Iterator[Finding]:
+    """Units that say the same of every sample, although what arrives there varies and their gate is open."""
+    units = signals.hidden & ~signals.varies & signals.stirred & signals.open
+    if units.any() and signals.n_samples > 1:
+        yield _of_units(signals, "constant_units", "weights", units, {"units": int(units.sum())})
+
+
+# ---- the gradient as a whole ----
+
+
+def _gradient(signals: Signals) -> Iterator[Finding]:
+    """From the loss's own level to the last one: does it vanish, or explode, and through what?"""
+    others = signals.rows[1:]
+    parts = {name: sum(getattr(row, f"{name}_db") for row in others) for name in ("weights", "gates", "interference")}
+    total = sum(row.total_db for row in others)
+    if np.isnan(total) or abs(total) < max(FADED_DB, BEYOND_SPREAD * signals.spread_db):
         return
-    columns = np.concatenate([signals.value[:, chosen], signals.budget.sensitivity[:, chosen]])
-    _, group, size = np.unique(columns, axis=1, return_inverse=True, return_counts=True)
-    several = size[group.reshape(-1)] > 1
-    if several.any():
-        twins = np.zeros(signals.network.n_nodes, np.bool_)
-        twins[chosen[several]] = True
-        evidence = {"units": int(several.sum()), "different": int((size > 1).sum())}
-        yield Finding("symmetric_units", "weights", "error", **_at(signals, twins), evidence=evidence)
+    code, sign = ("vanishing_gradient", 1) if total < 0 else ("exploding_gradient", -1)
+    part = min(parts, key=lambda name: sign * parts[name])
+    size = sign * np.array([getattr(row, f"{part}_db") for row in others])
+    cause: Any = part
+    worst = size <= size.min() / 2
+    alone = _without_way_past(signals, others, size)
+    if sign > 0 and alone is not None:
+        cause, worst = "structure", alone
+    levels = tuple(row.level for row, is_worst in zip(others, worst, strict=True) if is_worst)
+    evidence = {f"{name}_db": float(size) for name, size in parts.items()}
+    evidence |= {"total_db": float(total), "spread_db": signals.spread_db}
+    yield Finding(code, cause, "error", levels, (), evidence)
+
+
+def _without_way_past(signals: Signals, rows: tuple[Row, ...], size: FloatArray) -> Bools | None:
+    """Where it falls, if most of that is at the few levels that no arc leads past, while one does past most others."""
+    if signals.passed_over is None:
+        return None
+    past = signals.passed_over[[row.level for row in rows]]
+    if past.mean() <= HALF or past.all():
+        return None
+    alone: Bools = ~past & (size <= size[~past].min() / 2)
+    return alone if size[alone].sum() <= HALF * np.minimum(size, 0).sum() else None
+
+
+def _chance(signals: Signals) -> Iterator[Finding]:
+    """A loss far above that of outputs that look at nothing: the outputs first have to become smaller, or larger."""
+    start = signals.start
+    if start is None or not start.loss >= FAR_FROM_CHANCE * start.chance > 0:
+        return
+    cause: Cause = "data" if start.targets is not None and start.targets >= start.outputs else "weights"
+    evidence = {"loss": start.loss, "chance": start.chance, "outputs": start.outputs}
+    if start.targets is not None:
+        evidence["targets"] = start.targets
+    yield Finding("loss_far_from_chance", cause, "warning", (0,), (), evidence)
+
+
+# ---- structure ----
+
+
+def _bottleneck(signals: Signals) -> Iterator[Finding]:
+    """A unit through which most of the gradient passes, although its level has others, or its neighbours' have."""
+    if signals.share is None:
+        return
+    width = np.bincount(np.maximum(signals.level, 0)[signals.level >= 0])
+    beside = np.maximum(np.append(width[1:], 0), np.append(0, width[:-1]))[np.maximum(signals.level, 0)]
+    room = np.maximum(width[np.maximum(signals.level, 0)], beside)
+    narrow = signals.hidden & (signals.share > HALF) & (signals.share * room >= UNEVEN)
+    if narrow.any():
+        alone = bool((width[signals.level[narrow]] == 1).all())
+        evidence = {"share": float(signals.share[narrow].max()), "units": int(narrow.sum())}
+        severity: Severity = "note" if alone else "warning"
+        yield Finding("bottleneck", "structure", severity, **_at(signals, narrow), evidence=evidence)
 
 
 def _unreached(signals: Signals) -> Iterator[Finding]:
     """Neurons from which no path leads to the target, and those that none reaches from an input."""
-    network, depth = signals.network, signals.budget.depth
-    blind = ~network.is_input & (depth < 0)
+    blind = ~signals.is_input & (signals.level < 0)
     if blind.any():
         nodes = tuple(np.flatnonzero(blind).tolist())
         yield Finding("no_path_to_target", "structure", "warning", (), nodes, {"units": len(nodes)})
-    fed = network.is_input.copy()
-    for e in network.plan.out_edge.tolist():  # tails come in forward order
-        fed[network.head[e]] |= fed[network.tail[e]]
-    unfed = ~fed & (depth >= 0)
+    if signals.fed is None:
+        return
+    unfed = ~signals.fed & (signals.level >= 0)
     if unfed.any():
         evidence = {"units": int(unfed.sum())}
         yield Finding("no_path_from_inputs", "structure", "warning", **_at(signals, unfed), evidence=evidence)
 
 
 _LOOKS: tuple[Callable[[Signals], Iterator[Finding]], ...] = (
-    *(_gradient, _dead, _saturated, _twins, _constant, _scales, _unreached),
+    *(_mismatch, _scales, _zero, _frozen, _twins, _dead, _saturated, _gradient, _chance),
+    *(_bottleneck, _constant_inputs, _constant_units, _unreached),
 )

@@ -1,57 +1,74 @@
 """The words of findings: what each says, and what may help."""
 
-from edgewise.diagnosis.findings import Finding
+from collections.abc import Mapping
 
+_GRADIENT = (
+    "from the loss to the first level the gradient changes by {total_db:+.0f} dB: weights {weights_db:+.0f}, gates "
+    "{gates_db:+.0f}, interference {interference_db:+.0f}"
+)
 SAYS = {
-    "not_finite_value": "a value is no number; this is the first such node in forward order",
-    "not_finite_sensitivity": "a sensitivity is no number; this is the first such node on the way back",
-    "vanishing_gradient": "from the loss to the first level the gradient changes by {total_db:+.0f} dB: weights "
-    "{weights_db:+.0f}, gates {gates_db:+.0f}, interference {interference_db:+.0f}",
-    "exploding_gradient": "from the loss to the first level the gradient changes by {total_db:+.0f} dB: weights "
-    "{weights_db:+.0f}, gates {gates_db:+.0f}, interference {interference_db:+.0f}",
-    "dead_units": "{units:.0f} units ({share:.0%}) have a gate of 0 on all {samples:.0f} samples: nothing before "
-    "them learns through them",
-    "saturated_units": "{units:.0f} units ({share:.0%}) have a gate that is nearly closed on {closed:.0%} of the "
-    "samples",
-    "symmetric_units": "{units:.0f} units are only {different:.0f} different ones: equal values and equal "
-    "sensitivities, so their weights stay equal",
-    "constant_inputs": "{inputs:.0f} inputs are the same in every sample",
-    "constant_units": "{units:.0f} units have the same value on every sample",
-    "input_scales": "inputs spread from {smallest:.3g} to {largest:.3g}",
-    "no_path_to_target": "from {units:.0f} neurons no path leads to the target",
-    "no_path_from_inputs": "to {units:.0f} neurons no path leads from an input",
+    "not_finite_value": "{node} is the first node, in forward order, whose value is no number, for {samples} samples",
+    "not_finite_sensitivity": "{node} is the first node, on the way back, whose sensitivity is no number, for "
+    "{samples} samples",
+    "vanishing_gradient": _GRADIENT,
+    "exploding_gradient": _GRADIENT,
+    "dead_units": "{units} units, up to {share:.0%} of a level, have a gate of 0 on all {samples} samples: nothing "
+    "before them learns through them",
+    "saturated_units": "{units} units, up to {share:.0%} of a level, have a gate that is nearly closed on {closed:.0%} "
+    "of the samples",
+    "symmetric_units": "{units} units are only {different} different ones: equal values and equal sensitivities, so "
+    "their weights stay equal",
+    "zero_weights": "{units} units have no in-arc with a weight other than 0: they hear nothing",
+    "frozen_weights": "the weights of {levels} levels take no part in training",
+    "constant_inputs": "{inputs} inputs are the same in every sample",
+    "constant_units": "{units} units have the same value on every sample",
+    "input_scales": "inputs are of size {smallest:.3g} to {largest:.3g}, and up to {offset:.3g} deviations away from 0",
+    "output_mismatch": "{why}",
+    "loss_far_from_chance": "the loss is {loss:.3g}; outputs that look at nothing have {chance:.3g}",
+    "bottleneck": "{share:.0%} of the gradient's path energy passes through one unit",
+    "no_path_to_target": "from {units} neurons no path leads to the target",
+    "no_path_from_inputs": "to {units} neurons no path leads from an input",
 }
 
+_UNKNOWN = "not known from these numbers"
 HELPS = {
-    (
-        "vanishing_gradient",
-        "gates",
-    ): "an activation whose gate is 1 where it is open (relu, leaky_relu), or smaller "
+    ("not_finite_value", "data"): "see what this input holds",
+    ("not_finite_value", "gates"): "an activation that is defined for any sum, or inputs that keep the sum where it is",
+    ("not_finite_value", "weights"): "smaller weights or inputs: the sum leaves the range of numbers",
+    ("not_finite_sensitivity", "gates"): "an activation whose gate is finite everywhere",
+    ("not_finite_sensitivity", "weights"): "smaller weights: the product leaves the range of numbers",
+    ("vanishing_gradient", "gates"): "an activation whose gate is 1 where it is open (relu, leaky_relu), or smaller "
     "weights and standardised inputs, where gates are closed because pre-activations are large",
-    (
-        "vanishing_gradient",
-        "weights",
-    ): "weights of a larger variance: 1/n for identity and tanh, 2/n for relu, n being the in-arcs of a neuron",
+    ("vanishing_gradient", "weights"): "weights of a larger variance: 1/n for identity and tanh, 2/n for relu, n being "
+    "the in-arcs of a neuron",
     ("vanishing_gradient", "interference"): "paths cancel: draw the weights anew, with mean 0",
+    ("vanishing_gradient", "structure"): "an arc past these levels, as others have",
     ("exploding_gradient", "weights"): "weights of a smaller variance: 1/n for identity and tanh, 2/n for relu",
     ("exploding_gradient", "gates"): "an activation whose gate is at most 1",
     ("exploding_gradient", "interference"): "paths agree in sign: draw the weights anew, with mean 0",
     ("dead_units", "gates"): "smaller learning rate, biases of 0 or above, or leaky_relu",
     ("saturated_units", "gates"): "smaller weights, or standardised inputs",
     ("symmetric_units", "weights"): "draw the weights at random instead of setting them equal",
+    ("zero_weights", "weights"): "draw these weights at random",
+    ("frozen_weights", "structure"): "let them be trained, if that was not meant",
     ("constant_inputs", "data"): "leave these inputs out",
-    ("constant_units", "weights"): "see whether their in-arcs have weights of 0",
+    ("constant_units", "weights"): "see whether their in-arcs cancel",
     ("input_scales", "data"): "standardise the inputs",
+    ("output_mismatch", "data"): "scale the targets, or let the outputs be identity",
+    ("output_mismatch", "structure"): "let the outputs be identity: the loss has its own logistic function, or softmax",
+    ("loss_far_from_chance", "data"): "standardise the targets",
+    ("loss_far_from_chance", "weights"): "smaller weights on the arcs into the outputs",
+    ("bottleneck", "structure"): "arcs past this unit, or more units beside it",
     ("no_path_to_target", "structure"): "they cost time and learn nothing: add arcs, or leave them out",
     ("no_path_from_inputs", "structure"): "they are constants: add arcs, or make biases of them",
 }
 
 
-def says(finding: Finding) -> str:
-    """One sentence with the finding's own numbers."""
-    return SAYS[finding.code].format(**finding.evidence)
+def says(code: str, evidence: Mapping[str, float | str]) -> str:
+    """One sentence with a finding's own numbers."""
+    return SAYS[code].format(**evidence)
 
 
-def remedy(finding: Finding) -> str:
+def remedy(code: str, cause: str) -> str:
     """What may help; nothing is promised."""
-    return HELPS.get((finding.code, finding.cause), "not known from these numbers")
+    return HELPS.get((code, cause), _UNKNOWN)

@@ -6,9 +6,9 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from edgewise import losses
-from edgewise.diagnosis import prose
-from edgewise.diagnosis.budget import Budget, gradient_budget
-from edgewise.diagnosis.findings import Finding, Signals, find
+from edgewise.diagnosis.budget import Budget
+from edgewise.diagnosis.findings import Finding, find
+from edgewise.diagnosis.signals import Signals, measure
 from edgewise.network import Network
 
 SCHEMA = 1
@@ -21,13 +21,11 @@ class Report:
     network: Network
     budget: Budget
     findings: tuple[Finding, ...]
+    signals: Signals
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data; `schema` says in which form."""
-        found = [
-            finding.to_dict() | {"says": prose.says(finding), "remedy": prose.remedy(finding)}
-            for finding in self.findings
-        ]
+        found = [finding.to_dict() for finding in self.findings]
         return {"schema": SCHEMA, "budget": self.budget.to_dict(), "findings": found}
 
     def __str__(self) -> str:
@@ -35,7 +33,7 @@ class Report:
         for finding in self.findings:
             where = f" (levels {', '.join(map(str, finding.levels))})" if finding.levels else ""
             lines.append(f"{finding.severity}: {finding.code}, cause: {finding.cause}{where}")
-            lines += [f"    {prose.says(finding)}", f"    may help: {prose.remedy(finding)}"]
+            lines += [f"    {finding.says}", f"    may help: {finding.remedy}"]
         return "\n".join(lines if self.findings else [*lines, "nothing found"])
 
 
@@ -54,7 +52,5 @@ def diagnose(
     x (B, n_inputs), y, loss, sample_weight, engine, threads : as for `Network.backprop`. A few hundred samples are
     enough. The network stays as it is. Raises DataError for data that do not fit.
     """
-    budget = gradient_budget(net, x, y=y, loss=loss, sample_weight=sample_weight, engine=engine, threads=threads)
-    run = net.backprop(x, y=y, loss=loss, engine=engine or "native", threads=threads)
-    shape = (-1, net.n_nodes)
-    return Report(net, budget, find(Signals(net, run.value.reshape(shape), run.gate.reshape(shape), budget)))
+    signals, budget = measure(net, x, y, loss, sample_weight, engine, threads)
+    return Report(net, budget, find(signals), signals)
