@@ -211,7 +211,7 @@ def _gradient(signals: Signals) -> Iterator[Finding]:
         return
     code, sign = ("vanishing_gradient", 1) if total < 0 else ("exploding_gradient", -1)
     part = min(parts, key=lambda name: sign * parts[name])
-    size = sign * np.array([getattr(row, f"{part}_db") for row in others])
+    size = -_lasting(-sign * np.array([getattr(row, f"{part}_db") for row in others]))
     cause: Any = part
     worst = size <= size.min() / 2
     alone = _without_way_past(signals, others, size)
@@ -221,6 +221,15 @@ def _gradient(signals: Signals) -> Iterator[Finding]:
     evidence = {f"{name}_db": float(size) for name, size in parts.items()}
     evidence |= {"total_db": float(total), "spread_db": signals.spread_db}
     yield Finding(code, cause, "error", levels, (), evidence)
+
+
+def _lasting(falls: FloatArray) -> FloatArray:
+    """(rows,) how far each row falls for good: what a later row makes up for, as an arc past it does, is no fall."""
+    reached = np.append(0.0, -np.cumsum(falls))
+    best_yet_to_come = np.maximum.accumulate(reached[::-1])[::-1]
+    with np.errstate(invalid="ignore"):  # nothing less nothing
+        lasting: FloatArray = -np.diff(best_yet_to_come)
+    return np.where(np.isnan(lasting), 0, lasting)
 
 
 def _without_way_past(signals: Signals, rows: tuple[Row, ...], size: FloatArray) -> Bools | None:
