@@ -1,12 +1,13 @@
 """The labelled cases: networks and data drawn from a seed, each broken in one known way, or not at all.
 
-A model is a list of steps, so that the same numbers make a network of Edgewise and a module of PyTorch. A label says the
-cause, and the steps where it is. Whether a drawn case is what its label says is checked as it is made, by arithmetic of
-its own, never by asking a tool.
+A model is a list of steps, so that the same numbers make a network of Edgewise and a module of PyTorch. A label says
+the cause, and the steps where it is. Whether a drawn case is what its label says is checked as it is made, by
+arithmetic of its own, never by asking a tool.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -88,7 +89,7 @@ class Draw:
     def mlp(self, activation: str, depth: int, width: int | None = None, n_out: int = CLASSES) -> list[Step]:
         width = int(self.rng.integers(24, 65)) if width is None else width
         sizes = [INPUTS, *[width] * depth]
-        hidden: list[Step] = [self.dense(a, b, activation) for a, b in zip(sizes, sizes[1:], strict=False)]
+        hidden: list[Step] = [self.dense(a, b, activation) for a, b in pairwise(sizes)]
         return [*hidden, self.dense(width, n_out, "identity")]
 
     def residual(self, activation: str, blocks: int, branch: float) -> list[Step]:

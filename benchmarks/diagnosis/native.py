@@ -1,6 +1,7 @@
 """What Edgewise says of a case, as a network of its own."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +58,7 @@ def verdict(case: Case) -> Verdict:
     net, step_of = network(case)
     found = _first(net, case, step_of)
     if found.code is None:
-        try:
+        with suppress(ew.DataError):  # where the loss is no longer finite, the last finite network stays
             ew.fit(
                 net,
                 case.x,
@@ -68,8 +69,6 @@ def verdict(case: Case) -> Verdict:
                 epochs=case.n_steps,
                 progress=False,
             )
-        except ew.DataError:
-            pass  # a loss that is no longer finite: the last finite network stays
         found = _first(net, case, step_of)
     return found
 
