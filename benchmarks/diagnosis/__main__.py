@@ -22,7 +22,7 @@ Score = dict[str, tuple[int, int, int]]
 """Of each kind: causes right, places right, cases that a tool can be asked about."""
 
 TOOLS: dict[str, Tool] = {
-    "`ew.diagnose`": native.verdict,
+    "ew.diagnose": native.verdict,
     "torchmortem": modules.torchmortem,
     "torchdiag": modules.torchdiag,
     "graphyco": modules.graphyco,
@@ -55,10 +55,11 @@ def score(name: str, tool: Tool, seeds: range, kinds: list[str], show: bool) -> 
 
 
 def markdown(scores: dict[str, Score]) -> str:
+    n_cases = max(row[2] for found in scores.values() for row in found.values())
     lines = [
-        f"Cause / place right, of 20 cases each: `{COMMAND}`.",
+        f"Cause / place right, of {n_cases} cases each: `{COMMAND}`.",
         "",
-        f"| | {' | '.join(scores)} |",
+        f"| | {' | '.join(f'`{name}`' if '.' in name else name for name in scores)} |",
         "|---|" + "---:|" * len(scores),
     ]
     for make in (*cases.HEALTHY, *cases.BROKEN):
@@ -98,7 +99,7 @@ def main() -> None:
     for name, tool in TOOLS.items():
         if args.tool and name not in args.tool:
             continue
-        if tool is not native.verdict and find_spec(name.strip("`").split(".")[0]) is None:
+        if tool is not native.verdict and find_spec(name.split(".")[0]) is None:
             print(f"{name} is not installed", file=sys.stderr)
             continue
         seeds = range(args.first, args.first + args.seeds)

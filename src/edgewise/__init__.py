@@ -43,7 +43,17 @@ if TYPE_CHECKING:
     from edgewise import plot
     from edgewise.cycles import FeedForward, feed_forward
     from edgewise.derivation import Derivation, derive
-    from edgewise.diagnosis import Attribution, Budget, Finding, Report, attribute, diagnose, gradient_budget
+    from edgewise.diagnosis import (
+        Attribution,
+        Budget,
+        Finding,
+        Report,
+        Trial,
+        attribute,
+        diagnose,
+        gradient_budget,
+        repair,
+    )
     from edgewise.formats.dot import to_dot
     from edgewise.formats.mermaid import to_mermaid
     from edgewise.interop.adjacency import from_adjacency, to_adjacency
@@ -83,6 +93,7 @@ __all__ = [
     "Report",
     "StepDecay",
     "StepRecord",
+    "Trial",
     "Verification",
     "activations",
     "aggregations",
@@ -118,6 +129,7 @@ __all__ = [
     "plot",
     "random_dag",
     "relu",
+    "repair",
     "show_config",
     "sigmoid",
     "sin",
@@ -144,9 +156,11 @@ _LATER = {
     "Budget": "edgewise.diagnosis",
     "Finding": "edgewise.diagnosis",
     "Report": "edgewise.diagnosis",
+    "Trial": "edgewise.diagnosis",
     "attribute": "edgewise.diagnosis",
     "diagnose": "edgewise.diagnosis",
     "gradient_budget": "edgewise.diagnosis",
+    "repair": "edgewise.diagnosis",
     "to_dot": "edgewise.formats.dot",
     "to_mermaid": "edgewise.formats.mermaid",
     "plot": "edgewise.plot",

@@ -3,6 +3,18 @@
 from edgewise.diagnosis.attribution import Attribution, PathShare, attribute
 from edgewise.diagnosis.budget import Budget, Row, gradient_budget
 from edgewise.diagnosis.findings import Finding
-from edgewise.diagnosis.report import Report, diagnose
+from edgewise.diagnosis.report import Report, Trial, diagnose, repair
 
-__all__ = ["Attribution", "Budget", "Finding", "PathShare", "Report", "Row", "attribute", "diagnose", "gradient_budget"]
+__all__ = [
+    "Attribution",
+    "Budget",
+    "Finding",
+    "PathShare",
+    "Report",
+    "Row",
+    "Trial",
+    "attribute",
+    "diagnose",
+    "gradient_budget",
+    "repair",
+]

@@ -15,6 +15,7 @@ and every sample
 and in decibels, 20·log₁₀, the three add. See docs/gradient-budget.md.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -31,6 +32,7 @@ from edgewise.plan import depth_to
 from edgewise.results import BackwardQuantities
 
 SCHEMA = 1
+PARTS = ("weights_db", "gates_db", "interference_db", "total_db")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,14 @@ class Row:
         numbers = {name: value for name, value in asdict(self).items() if name != "name"}
         plain = {name: value if np.isfinite(value) else str(value) for name, value in numbers.items()}
         return plain | ({"name": self.name} if self.name else {})
+
+
+def together(rows: Sequence[Row]) -> Row:
+    """What several rows add up to; where one loses everything and a later one gains it back, neither counts."""
+    parts = np.array([[getattr(row, part) for part in PARTS] for row in rows]).reshape(-1, len(PARTS))
+    both = np.isneginf(parts).any(axis=0) & np.isposinf(parts).any(axis=0)
+    weights, gates, interference, total = np.where(np.isinf(parts) & both, 0, parts).sum(axis=0).tolist()
+    return Row(rows[-1].level if rows else 0, sum(row.n_nodes for row in rows), weights, gates, interference, total)
 
 
 @dataclass(frozen=True)
@@ -94,7 +104,7 @@ class Budget:
         NaN where no path leads to the target."""
         parts = np.stack(_parts(*(_root_mean_square(a, axis=0) for a in (self.weights, self.gated, self.sensitivity))))
         parts[:, self.depth < 0] = np.nan
-        return dict(zip(("weights_db", "gates_db", "interference_db", "total_db"), parts, strict=True))
+        return dict(zip(PARTS, parts, strict=True))
 
     def _of(self, nodes: NDArray[np.bool_]) -> tuple[float, float, float, float]:
         sizes = (_root_mean_square(array[:, nodes]) for array in (self.weights, self.gated, self.sensitivity))

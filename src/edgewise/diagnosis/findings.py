@@ -11,7 +11,7 @@ import numpy as np
 
 from edgewise.arrays import FloatArray
 from edgewise.diagnosis import prose
-from edgewise.diagnosis.budget import Row
+from edgewise.diagnosis.budget import Row, together
 from edgewise.diagnosis.signals import Bools, Signals
 
 Cause = Literal["gates", "weights", "interference", "data", "structure", "unknown"]
@@ -159,10 +159,11 @@ def _dead(signals: Signals) -> Iterator[Finding]:
 
 
 def _saturated(signals: Signals) -> Iterator[Finding]:
-    """Gates that are nearly closed: on most samples where sums of either sign close them, else on nearly all."""
+    """Gates that are nearly closed: on most samples where sums of either sign close them, else on nearly all, and then
+    only if that is so of half a level: units that seldom open are what rectifiers are for."""
     often = signals.closed >= np.where(signals.squashing, HALF, MOSTLY)
     saturated = signals.hidden & signals.open & signals.stirred & often
-    if saturated.any():
+    if saturated.any() and (signals.squashing[saturated].any() or _share(signals, saturated) >= HALF):
         evidence = {
             "units": int(saturated.sum()),
             "share": _share(signals, saturated),
@@ -205,8 +206,9 @@ def _constant_units(signals: Signals) -> Iterator[Finding]:
 def _gradient(signals: Signals) -> Iterator[Finding]:
     """From the loss's own level to the last one: does it vanish, or explode, and through what?"""
     others = signals.rows[1:]
-    parts = {name: sum(getattr(row, f"{name}_db") for row in others) for name in ("weights", "gates", "interference")}
-    total = sum(row.total_db for row in others)
+    whole = together(others)
+    parts = {name: float(getattr(whole, f"{name}_db")) for name in ("weights", "gates", "interference")}
+    total = whole.total_db
     if np.isnan(total) or abs(total) < max(FADED_DB, BEYOND_SPREAD * signals.spread_db):
         return
     code, sign = ("vanishing_gradient", 1) if total < 0 else ("exploding_gradient", -1)
@@ -218,8 +220,8 @@ def _gradient(signals: Signals) -> Iterator[Finding]:
     if sign > 0 and alone is not None:
         cause, worst = "structure", alone
     levels = tuple(row.level for row, is_worst in zip(others, worst, strict=True) if is_worst)
-    evidence = {f"{name}_db": float(size) for name, size in parts.items()}
-    evidence |= {"total_db": float(total), "spread_db": signals.spread_db}
+    evidence = {f"{name}_db": decibels for name, decibels in parts.items()}
+    evidence |= {"total_db": total, "spread_db": signals.spread_db}
     yield Finding(code, cause, "error", levels, (), evidence)
 
 

@@ -5,9 +5,9 @@ come from a network of neurons or from anything else that has gates and weights 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -101,21 +101,46 @@ class Signals:
         return int((self.level == level).sum())
 
 
-def measure(
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Samples with what is wanted of them, and how the passes are to be run."""
+
+    x: FloatArray
+    """(B, n_inputs) in float64"""
+    y: NDArray[Any]
+    loss: losses.Loss
+    sample_weight: NDArray[Any] | None
+    engine: str | None
+    threads: int | None
+
+    def first(self, n: int) -> "Batch":
+        """The first n samples."""
+        weight = None if self.sample_weight is None else self.sample_weight[:n]
+        return replace(self, x=self.x[:n], y=self.y[:n], sample_weight=weight)
+
+
+def read(
     net: Network,
     x: ArrayLike,
     y: ArrayLike,
     loss: str | losses.Loss,
-    sample_weight: ArrayLike | None = None,
-    engine: str | None = None,
-    threads: int | None = None,
-) -> tuple[Signals, Budget]:
-    """The signals and the whole budget of one batch, in float64. Raises DataError for data that do not fit."""
-    exact = net if net.dtype == np.float64 else net.astype("float64")
-    array, _ = samples.read(exact, x)
-    start, _ = objective.read(exact, len(array), None, y, loss, sample_weight, None)
+    sample_weight: ArrayLike | None,
+    engine: str | None,
+    threads: int | None,
+) -> Batch:
+    """What a caller hands in, checked. Raises DataError for data that do not fit."""
+    array, _ = samples.read(net if net.dtype == np.float64 else net.astype("float64"), x)
+    start, _ = objective.read(net, len(array), None, y, loss, sample_weight, None)
     assert isinstance(start, objective.LossTarget)
-    passes = engines.backward(engine, exact, array, start, threads)
+    return Batch(array, start.y, start.loss, start.sample_weight, engine, threads)
+
+
+def measure(net: Network, batch: Batch) -> tuple[Signals, Budget]:
+    """The signals and the whole budget of one batch, in float64."""
+    exact = net if net.dtype == np.float64 else net.astype("float64")
+    start, _ = objective.read(exact, len(batch.x), None, batch.y, batch.loss, batch.sample_weight, None)
+    assert isinstance(start, objective.LossTarget)
+    passes = engines.backward(batch.engine, exact, batch.x, start, batch.threads)
     found = budget.of_passes(exact, passes, start)
     value, gate = passes.value(), passes.gate()
     with np.errstate(all="ignore"):
