@@ -50,11 +50,14 @@ class Trial:
         return " ".join((remedies.REMEDIES[self.remedy].__doc__ or "").split("\n\n")[0].split())
 
     @property
-    def worth(self) -> tuple[bool, int, float]:
-        """Smallest is best: solved, then fewest errors, then the smallest change from the loss to the first level."""
+    def worth(self) -> tuple[bool, int, int, float]:
+        """Smallest is best: solved, then fewest errors, then fewest warnings, then the smallest change from the loss to
+        the last level."""
         beyond = together(self.budget.rows[1:]).total_db
-        errors = sum(finding.severity == "error" for finding in self.findings)
-        return not self.solved, errors, abs(beyond) if np.isfinite(beyond) else np.inf
+        errors, warnings = (
+            sum(finding.severity == severity for finding in self.findings) for severity in ("error", "warning")
+        )
+        return not self.solved, errors, warnings, abs(beyond) if np.isfinite(beyond) else np.inf
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data."""
