@@ -189,22 +189,45 @@ with processes.join(seconds=5) as together:
 """
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hung"])
-def test_the_others_say_so_within_a_bounded_time(tmp_path, how):
+def started(folders, *command):
+    """One process in each folder, as torchrun would start them."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    shared = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
-    both = [
-        subprocess.Popen(
-            [sys.executable, "-c", JOINED],
-            env=shared | {"RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
+    shared = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(len(folders))}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return [
+        subprocess.Popen([sys.executable, *command], env=shared | {"RANK": str(rank)}, cwd=folder, **pipes)
+        for rank, folder in enumerate(folders)
     ]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_only_the_first_process_reads_the_table(tmp_path, there):
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    here.mkdir()
+    elsewhere.mkdir()
+    if there:
+        rng = np.random.default_rng(0)
+        rows = [f"{a:.6f},{b:.6f},{a * b:.6f}" for a, b in rng.normal(size=(200, 2))]
+        (here / "table.csv").write_text("\n".join(["a,b,c", *rows]))
+    out = str(tmp_path / "run")
+    train = ["-m", "edgewise", "train", "table.csv", "--target", "c", "--epochs", "2", "--batch-size", "10", "--quiet"]
+    both = started([here, elsewhere], *train, "--out", out, "--distributed")
+    errors = [process.communicate(timeout=120)[1] for process in both]
+    if there:
+        assert [process.returncode for process in both] == [0, 0], errors
+        assert json.loads((tmp_path / "run" / "metrics.json").read_text())["data"]["rows"]["training"] == 144
+    else:
+        assert [process.returncode for process in both] == [2, 2]
+        assert "table.csv" in errors[0]
+        assert "the first process could not prepare the data; its own message says why" in errors[1]
+    assert not (tmp_path / "run" / "shared").exists()
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hung"])
+def test_the_others_say_so_within_a_bounded_time(tmp_path, how):
+    both = started([tmp_path] * 2, "-c", JOINED)
     try:
         for process in both:
             assert process.stdout.readline() == "joined\n"

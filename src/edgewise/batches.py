@@ -290,7 +290,7 @@ class _Share:
         own = rows[self.rank :: self.size]
         padding = math.ceil(len(rows) / self.size) - len(own)
         picked = _picked(chunk, np.concatenate([own, rows[:padding]]))
-        weight = np.ones(len(picked.order), chunk.x.dtype) if picked.weight is None else picked.weight
+        weight = np.ones(len(picked.order)) if picked.weight is None else picked.weight
         weight[len(own) :] = 0
         return replace(picked, weight=weight, padding=padding)
 

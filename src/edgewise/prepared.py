@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from edgewise import data, losses, streams
 from edgewise.arrays import FloatArray
@@ -80,12 +80,16 @@ class InMemory:
     def held_out(self, network: Network) -> Iterable[Samples]:
         return [self._part("held_out", network)]
 
+    def arrays(self, name: str, dtype: DTypeLike) -> Samples:
+        """(x, labels) of a part's rows: class indices, or numbers."""
+        rows = self.parts[name]
+        x = self.preprocessing.inputs(self.table.features, rows).astype(dtype)
+        return x, self.preprocessing.labels(self.table.target, rows)
+
     def _part(self, name: str, network: Network) -> Samples:
         """(x, y) of these rows, as the network and the loss take them."""
-        rows = self.parts[name]
-        x = self.preprocessing.inputs(self.table.features, rows).astype(network.dtype)
-        y = self.preprocessing.labels(self.table.target, rows)
-        return x, data.encode_target(self.loss, n_classes(self.preprocessing), y, network.n_outputs)
+        x, labels = self.arrays(name, network.dtype)
+        return x, encoded(labels, self.preprocessing, self.loss, network)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,19 +126,22 @@ class Streamed:
         return self.stream.encoded(self.loss, network.n_outputs)
 
 
-def n_classes(preprocessing: data.Preprocessing) -> int | None:
-    return None if preprocessing.classes is None else len(preprocessing.classes)
+def encoded(labels: NDArray[Any], preprocessing: data.Preprocessing, loss: Loss, network: Network) -> NDArray[Any]:
+    """What the loss wants as y of this network, from class indices or numbers."""
+    n_classes = None if preprocessing.classes is None else len(preprocessing.classes)
+    return data.encode_target(loss, n_classes, labels, network.n_outputs)
 
 
 def prepare(settings: Settings) -> Prepared:
-    given_loss = None if settings.loss is None else losses.get(settings.loss)
+    if settings.loss is not None:
+        losses.get(settings.loss)  # which says so if there is none, before the data are read
     if settings.seed < 0:
         raise DataError(f"the seed is {settings.seed}; it must be a whole number ≥ 0")
     if settings.stream or streams.too_large(settings.data):
-        return _prepare_stream(settings, given_loss)
+        return _prepare_stream(settings)
     table = data.load_table(settings.data, settings.target)
     task = data.decide_task(table.target, settings.task)
-    loss = _loss(given_loss, task, table.target.name, settings.label_smoothing)
+    loss = loss_of(settings, task, table.target.name)
     labels = data.class_labels(table.target) if task == "classification" else None
     learn, held_out = data.split(table.n_rows, settings.test_share, settings.seed, labels)
     within, aside = data.split(len(learn), VALIDATION_SHARE, settings.seed, None if labels is None else labels[learn])
@@ -143,7 +150,7 @@ def prepare(settings: Settings) -> Prepared:
     return InMemory(table, preprocessing, loss, parts)
 
 
-def _prepare_stream(settings: Settings, given_loss: Loss | None) -> Streamed:
+def _prepare_stream(settings: Settings) -> Streamed:
     streams.check_can_stream(settings.data)
     if settings.target is None:
         names = data.column_names(settings.data)
@@ -165,15 +172,16 @@ def _prepare_stream(settings: Settings, given_loss: Loss | None) -> Streamed:
     if not all(stream.n_rows.values()):
         raise DataError(f"{settings.data} has too few rows ({stream.file.n_rows}) to be streamed; leave out --stream")
     task: Task = "regression" if stream.preprocessing.classes is None else "classification"
-    return Streamed(stream, _loss(given_loss, task, settings.target, settings.label_smoothing))
+    return Streamed(stream, loss_of(settings, task, settings.target))
 
 
-def _loss(given: Loss | None, task: Task, target: str, label_smoothing: float) -> Loss:
-    loss = given or losses.get("cross_entropy" if task == "classification" else "squared_error")
-    if label_smoothing:
+def loss_of(settings: Settings, task: Task, target: str) -> Loss:
+    """The loss asked for, or that of the task; DataError if it does not fit the target."""
+    loss = losses.get(settings.loss or ("cross_entropy" if task == "classification" else "squared_error"))
+    if settings.label_smoothing:
         if loss.name != "cross_entropy":
             raise DataError(f"--label-smoothing is for cross_entropy; the loss is {loss.name}")
-        loss = losses.cross_entropy(label_smoothing)
+        loss = losses.cross_entropy(settings.label_smoothing)
     if task == "regression" and loss.kind == "classification":
         raise DataError(
             f"the loss {loss.name} is for classes, but the target {target!r} is taken for numbers; "

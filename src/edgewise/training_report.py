@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +19,7 @@ from edgewise.errors import DataError, FormatError
 from edgewise.formats import atomic
 from edgewise.history import EpochRecord, History
 from edgewise.losses import Loss
+from edgewise.mapped import prepared_together
 from edgewise.measuring import Level, measure, measure_levels
 from edgewise.network import Network
 from edgewise.prepared import Prepared, Streamed, prepare
@@ -91,9 +93,27 @@ def train(
     resume : go on from the checkpoint in the folder.
     processes : those that train together, each called alike, with one folder that all can read and the first writes.
     """
+    _optimizer(settings), _schedule(settings), _change(settings)  # which say what does not fit before data are read
+    data_of: AbstractContextManager[Prepared]
+    if processes is not None and folder is not None:
+        data_of = prepared_together(settings, folder, processes)
+    else:
+        data_of = nullcontext(prepare(settings))
+    with data_of as prepared:
+        return _train(settings, prepared, folder, checkpoint_every, resume, on_epoch, progress, processes)
+
+
+def _train(
+    settings: Settings,
+    prepared: Prepared,
+    folder: Path | None,
+    checkpoint_every: int | None,
+    resume: bool,
+    on_epoch: Sequence[Callable[[EpochRecord], Any]],
+    progress: bool,
+    processes: Processes | None,
+) -> Report:
     optimizer = _optimizer(settings)
-    schedule, change = _schedule(settings), _change(settings)
-    prepared = prepare(settings)
     network = _network(settings, prepared)
     checkpoint = None
     if folder is not None:
@@ -106,7 +126,7 @@ def train(
         *prepared.training(network),
         loss=prepared.loss,
         optimizer=optimizer,
-        schedule=schedule,
+        schedule=_schedule(settings),
         epochs=settings.epochs,
         batch_size=settings.batch_size,
         validation=prepared.validation(network),
@@ -116,7 +136,7 @@ def train(
         l1=settings.l1,
         dropout=settings.dropout,
         average=settings.average,
-        sparse=change,
+        sparse=_change(settings),
         seed=settings.seed,
         checkpoint=checkpoint,
         resume=checkpoint.path if checkpoint is not None and resume else None,

@@ -1,0 +1,108 @@
+"""A table for several processes: one reads it, all map what that has made of it, and each reads its own rows of that.
+
+The first process reads the table, learns the preprocessing and writes the parts as arrays into a folder that all can
+read. The others never see the table, and of the arrays a process takes from the disk what its steps need.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgewise import data
+from edgewise.errors import DataError, EdgewiseError, FormatError
+from edgewise.formats import atomic
+from edgewise.losses import Loss
+from edgewise.network import Network
+from edgewise.prepared import InMemory, Samples, encoded, loss_of, prepare
+from edgewise.processes import Processes
+from edgewise.settings import Settings
+
+FOLDER, SUMMARY = "shared", "prepared.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """Data that the first of several processes has prepared."""
+
+    folder: Path
+    preprocessing: data.Preprocessing
+    loss: Loss
+    rows: dict[str, int]
+    most_frequent: int | None
+
+    def training(self, network: Network) -> Samples:
+        return self._part("training", network)
+
+    def validation(self, network: Network) -> Samples:
+        return self._part("validation", network)
+
+    def held_out(self, network: Network) -> list[Samples]:
+        x, y = self._part("held_out", network)
+        return [(np.array(x), y)]
+
+    def _part(self, name: str, network: Network) -> Samples:
+        x = np.load(_path(self.folder, name, "x"), mmap_mode="r")
+        labels = np.load(_path(self.folder, name, "labels"))
+        return x, encoded(labels, self.preprocessing, self.loss, network)
+
+
+@contextmanager
+def prepared_together(settings: Settings, folder: Path, processes: Processes) -> Iterator[Mapped]:
+    """Called by all processes alike; the first prepares. Where that fails, the others say so and do not wait. In the
+    end, when all are done with the arrays, they are removed."""
+    shared, error = folder / FOLDER, None
+    if processes.is_first:
+        try:
+            _write(settings, shared)
+        except EdgewiseError as problem:
+            error = problem
+    failed = processes.any(error is not None)
+    if error is not None:
+        raise error
+    if failed:
+        raise DataError("the first process could not prepare the data; its own message says why")
+    try:
+        yield _read(settings, shared)
+        processes.any(False)  # when this is known, all have come so far
+    finally:
+        if processes.is_first:
+            shutil.rmtree(shared, ignore_errors=True)
+
+
+def _write(settings: Settings, folder: Path) -> None:
+    prepared = prepare(settings)
+    if not isinstance(prepared, InMemory):
+        raise DataError("data that are streamed cannot be shared out among processes: leave out --stream")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FormatError(f"cannot make the folder {folder}: {error.strerror or error}") from None
+    for name in prepared.parts:
+        for what, array in zip(("x", "labels"), prepared.arrays(name, settings.dtype), strict=True):
+            with atomic.replacing(_path(folder, name, what)) as temporary, temporary.open("wb") as file:
+                np.save(file, array, allow_pickle=False)
+    learnt = {"preprocessing": prepared.preprocessing.to_dict(), "rows": prepared.rows}
+    atomic.write_text(folder / SUMMARY, json.dumps(learnt | {"most_frequent": prepared.most_frequent}))
+
+
+def _read(settings: Settings, folder: Path) -> Mapped:
+    try:
+        learnt = json.loads((folder / SUMMARY).read_bytes())
+        preprocessing = data.Preprocessing.from_dict(learnt["preprocessing"])
+    except (OSError, ValueError, KeyError) as error:
+        raise FormatError(
+            f"cannot read {folder / SUMMARY}, which the first process has written: {error}; --out must be a "
+            "folder that all processes can read"
+        ) from None
+    task: data.Task = "regression" if preprocessing.classes is None else "classification"
+    loss = loss_of(settings, task, preprocessing.target.name)
+    return Mapped(folder, preprocessing, loss, learnt["rows"], learnt["most_frequent"])
+
+
+def _path(folder: Path, part: str, what: str) -> Path:
+    return folder / f"{part}-{what}.npy"
