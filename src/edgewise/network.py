@@ -80,9 +80,9 @@ class Network:
         self.outputs = self._ends(given_outputs, self.tail, "outputs")
         self.is_input: NDArray[np.bool_] = np.zeros(self.n_nodes, np.bool_)
         self.is_input[self.inputs] = True
-        fed = np.flatnonzero(self.is_input[self.head])
-        if len(fed):
-            e = int(fed[0])
+        fed = self.is_input[self.head]
+        if fed.any():
+            e = int(fed.argmax())
             raise GraphError(
                 f"edge {e} ({self.label(self.tail[e])} -> {self.label(self.head[e])}) goes into the input "
                 f"{self.label(self.head[e])}; remove the edge, or take the node off the inputs"
@@ -119,10 +119,9 @@ class Network:
         if array.dtype.kind not in "iu":
             raise GraphError(f"{what} has dtype {array.dtype}; it must hold whole numbers (node indices) or names")
         limit = len(self._given_names) if self._given_names is not None else MAX_EDGES
-        bad = np.flatnonzero((array < 0) | (array >= limit))
-        if len(bad):
-            where = f"{what}[{bad[0]}] = {array[bad[0]]}"
-            raise GraphError(f"{where} is not a node; nodes are 0 to {limit - 1}")
+        if array.min() < 0 or array.max() >= limit:
+            bad = np.flatnonzero((array < 0) | (array >= limit))[0]
+            raise GraphError(f"{what}[{bad}] = {array[bad]} is not a node; nodes are 0 to {limit - 1}")
         return array.astype(np.int32)
 
     def _count_nodes(self, indices: Sequence[IntArray | None], per_node: Mapping[str, Any]) -> int:
@@ -152,9 +151,9 @@ class Network:
         return count
 
     def _check_arcs(self) -> None:
-        loops = np.flatnonzero(self.tail == self.head)
-        if len(loops):
-            e = int(loops[0])
+        loops = self.tail == self.head
+        if loops.any():
+            e = int(loops.argmax())
             raise GraphError(
                 f"edge {e} goes from {self.label(self.tail[e])} to itself; a feed-forward network has no loops: "
                 "remove the edge"
@@ -162,8 +161,8 @@ class Network:
 
     def _make_plan(self) -> Plan:
         try:
-            selecting = np.array([name not in ("sum", "mean") for name in self.aggregation_names])
-            in_order = selecting[self.aggregation_code] if selecting.any() else None
+            selecting = [name not in ("sum", "mean") for name in self.aggregation_names]
+            in_order = np.array(selecting)[self.aggregation_code] if any(selecting) else None
             return make_plan(self.n_nodes, self.tail, self.head, in_order)
         except CycleFound as found:
             cycle, shortest = find_cycle(self.n_nodes, self.tail, self.head, found.level)
@@ -180,9 +179,9 @@ class Network:
             free = np.ones(self.n_nodes, np.bool_)
             free[other_end] = False
             return np.flatnonzero(free).astype(np.int32)
-        counts = np.bincount(given, minlength=1)
-        if counts.max() > 1:
-            raise GraphError(f"{what} lists {self.label(int(counts.argmax()))} twice; list each node once")
+        if len(set(given.tolist())) < len(given):
+            twice = int(np.bincount(given).argmax())
+            raise GraphError(f"{what} lists {self.label(twice)} twice; list each node once")
         if what == "outputs" and not len(given):
             raise GraphError("outputs is empty; a network needs at least one output")
         return given
@@ -192,23 +191,23 @@ class Network:
         if isinstance(given, str):
             get(given)
             return (given,), np.zeros(self.n_nodes, np.intp)
-        per_node = [str(name) if isinstance(name, str) else name for name in given]
+        per_node = list(given)
         if len(per_node) != self.n_nodes:
             raise GraphError(f"{what} has {len(per_node)} entries; {self.n_nodes} nodes need one each, or one for all")
-        used = {}
-        for j, (name, ignored) in enumerate(zip(per_node, self.is_input.tolist(), strict=True)):
-            if not ignored and name not in used:
+        ignored = object()
+        for j in self.inputs.tolist():
+            per_node[j] = ignored
+        of_table: dict[Any, str] = {}
+        for j, name in enumerate(per_node):
+            if name is not ignored and name not in of_table:
                 try:
-                    get(name)
+                    of_table[name] = get(name).name
                 except GraphError as error:
                     raise GraphError(f"node {self.label(j)}: {error}") from None
-                used[name] = True
-        found = tuple(sorted(used)) or (("identity",) if what == "activation" else ("sum",))
-        index = {name: code for code, name in enumerate(found)}
-        return found, np.array(
-            [0 if ignored else index[name] for name, ignored in zip(per_node, self.is_input.tolist(), strict=True)],
-            np.intp,
-        )
+        found = tuple(sorted(of_table.values())) or (("identity",) if what == "activation" else ("sum",))
+        code = {name: found.index(of) for name, of in of_table.items()}
+        code[ignored] = 0
+        return found, np.array([code[name] for name in per_node], np.intp)
 
     def _check_tie(self, tie: ArrayLike | None) -> IntArray | None:
         if tie is None:

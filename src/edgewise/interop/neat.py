@@ -45,9 +45,9 @@ def from_neat(genome: Any, config: Any, *, dtype: DTypeLike = "float64") -> Netw
     """
     settings = getattr(config, "genome_config", config)
     inputs, outputs = list(settings.input_keys), list(settings.output_keys)
-    arcs = [gene for gene in genome.connections.values() if gene.enabled]
-    needed = _needed([gene.key for gene in arcs], outputs)
-    arcs = [gene for gene in arcs if gene.key[1] in needed]
+    arcs = [(*gene.key, gene.weight) for gene in genome.connections.values() if gene.enabled]
+    needed = _needed(arcs, outputs)
+    arcs = [arc for arc in arcs if arc[1] in needed]
     keys = [*inputs, *outputs, *sorted(needed.difference(inputs, outputs))]
     place = {key: j for j, key in enumerate(keys)}
     try:
@@ -55,7 +55,7 @@ def from_neat(genome: Any, config: Any, *, dtype: DTypeLike = "float64") -> Netw
     except KeyError as error:
         raise GraphError(f"the genome has no node {error}, which its outputs need") from None
     scales = [_ours(gene) for gene in genes]
-    fed = {gene.key[1] for gene in arcs}
+    fed = {head for _, head, _ in arcs}
     bias, response = np.zeros(len(keys)), np.ones(len(keys))
     bias[len(inputs) :] = [
         scale * (gene.bias + (gene.response if _is_empty_product(gene, fed) else 0.0))
@@ -63,9 +63,9 @@ def from_neat(genome: Any, config: Any, *, dtype: DTypeLike = "float64") -> Netw
     ]
     response[len(inputs) :] = [scale * gene.response for gene, (_, scale) in zip(genes, scales, strict=True)]
     return Network(
-        np.array([place[gene.key[0]] for gene in arcs], np.int32),
-        np.array([place[gene.key[1]] for gene in arcs], np.int32),
-        np.array([gene.weight for gene in arcs], np.float64),
+        np.array([place[tail] for tail, _, _ in arcs], np.int32),
+        np.array([place[head] for _, head, _ in arcs], np.int32),
+        np.array([weight for _, _, weight in arcs], np.float64),
         bias=bias,
         activation=["identity"] * len(inputs) + [name for name, _ in scales],
         aggregation=["sum"] * len(inputs) + [gene.aggregation for gene in genes],
@@ -114,11 +114,14 @@ def to_neat(network: Network, genome: Any, config: Any = None) -> Any:
     return genome
 
 
-def _needed(arcs: Iterable[tuple[int, int]], outputs: list[int]) -> set[int]:
+def _needed(arcs: Iterable[tuple[int, int, float]], outputs: list[int]) -> set[int]:
     """The nodes from which a path leads to an output, outputs included."""
     tails: dict[int, list[int]] = {}
-    for tail, head in arcs:
-        tails.setdefault(head, []).append(tail)
+    for tail, head, _ in arcs:
+        if head in tails:
+            tails[head].append(tail)
+        else:
+            tails[head] = [tail]
     found, front = set(outputs), list(outputs)
     while front:
         for tail in tails.get(front.pop(), ()):
