@@ -161,6 +161,34 @@ def test_history_is_drawn_with_its_best_epoch():
         ew.plot.history(run, quantity="speed", ax=axes())
 
 
+def test_a_budget_is_a_waterfall():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(50, 8)), rng.integers(0, 3, 50)
+    net = ew.mlp([8, 8, 8, 3], activation="tanh", seed=0)
+    budget = ew.gradient_budget(net, x, y=y, loss="cross_entropy")
+    ax = ew.plot.budget(budget, ax=axes())
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["arrived", "weights", "gates", "interference"]
+    parts = np.array([[bar.get_height() for bar in bars] for bars in ax.containers])
+    rows = budget.rows
+    assert parts[0].tolist() == [row.weights_db for row in rows]
+    assert parts.sum(axis=0) == pytest.approx([row.total_db for row in rows])
+    assert ax.lines[0].get_ydata()[-1] == pytest.approx(budget.total.total_db)
+    # where one bar ends, the next begins
+    ends = [[bar.get_y() + bar.get_height() for bar in bars] for bars in ax.containers]
+    assert [bar.get_y() for bar in ax.containers[1]] == pytest.approx(ends[0])
+    assert [bar.get_y() for bar in ax.containers[0]][1:] == pytest.approx(ends[2][:-1])
+
+
+def test_a_budget_in_which_nothing_arrives_says_so():
+    net = ew.mlp([4, 4, 4, 4, 1], seed=0)
+    net.bias[8:12] = -100
+    budget = ew.gradient_budget(net, np.ones((3, 4)), y=np.ones((3, 1)), loss="squared_error")
+    ax = ew.plot.budget(budget, ax=axes())
+    assert len(ax.containers[0]) == 3  # the levels beyond are left out
+    assert len([text for text in ax.texts if text.arrow_patch is not None]) == 1
+    ax.figure.canvas.draw()
+
+
 def test_names_are_no_mathematics():
     net = ew.Network(["$\\frac{$"], ["b"], [1.0], names=["$\\frac{$", "b"])
     ax = ew.plot.network(net, ax=axes())

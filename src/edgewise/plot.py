@@ -1,6 +1,7 @@
-"""Pictures on matplotlib's axes: a network, its gates, the course of its training. They need `edgewise[plot]`."""
+"""Pictures on matplotlib's axes: a network, its gates, its gradient budget, the course of its training. They need
+`edgewise[plot]`."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,9 +18,13 @@ from edgewise.view.layout import Layout, layout
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from edgewise.diagnosis import Budget
+
 POSITIVE, NEGATIVE, NEUTRAL = "#0b5394", "#b45f06", "#555555"
 """Blue and orange, told apart by colour-blind eyes too; negative is dashed besides."""
 MOST_NAMED, BOW = 60, 0.18
+_PARTS = {"weights_db": (POSITIVE, ""), "gates_db": (NEGATIVE, "//"), "interference_db": ("#8a8a8a", "..")}
+_BAR = 0.27
 
 
 def _axes(ax: "Axes | None") -> "Axes":
@@ -172,6 +177,41 @@ def gates(net: Network, fwd: ForwardPass, *, ax: "Axes | None" = None) -> "Axes"
     axes.set_ylabel("level")
     axes.set_xlabel("neurons, the most closed first")
     axes.figure.colorbar(image, ax=axes, label="gate, from closed (0) to open (1)")
+    return axes
+
+
+def budget(budget: "Budget", *, ax: "Axes | None" = None) -> "Axes":
+    """A gradient budget as a waterfall: what weights, gates and interference add or take from each level to the next,
+    in decibels, and a line for what has arrived there.
+
+    What is infinite ends in an arrow at the edge. Returns the axes, the current ones unless `ax` is given.
+    """
+    axes = _axes(ax)
+    axes.use_sticky_edges = False
+    arrived = np.cumsum([row.total_db for row in budget.rows])
+    before = np.append(0, arrived[:-1])
+    told = np.isfinite(before)  # where nothing arrives, nothing is to be told
+    levels = np.array([row.level for row in budget.rows])[told]
+    steps = np.array([[getattr(row, name) for name in _PARTS] for row in budget.rows])[told]
+    finite = np.where(np.isfinite(steps), steps, 0)
+    base = before[told, None] + finite.cumsum(axis=1) - finite
+    for k, (name, (colour, hatch)) in enumerate(_PARTS.items()):
+        x = levels + (k - 1) * _BAR
+        looks: dict[str, Any] = {"color": colour, "hatch": hatch, "edgecolor": "white", "linewidth": 0.4, "zorder": 2}
+        axes.bar(x, finite[:, k], _BAR, bottom=base[:, k], label=name.removesuffix("_db"), **looks)
+        for at, step, bottom in zip(x.tolist(), steps[:, k].tolist(), base[:, k].tolist(), strict=True):
+            if np.isinf(step):
+                end = (at, 0 if step < 0 else 1)
+                arrow = {"arrowstyle": "->", "color": colour}
+                axes.annotate(
+                    "", end, (at, bottom), xycoords=("data", "axes fraction"), textcoords="data", arrowprops=arrow
+                )
+    arrived = np.where(np.isfinite(arrived), arrived, np.nan)[told]
+    axes.plot(levels, arrived, "o-", color="black", ms=3, lw=1, label="arrived")
+    axes.axhline(0, color=NEUTRAL, lw=0.6, zorder=1)
+    axes.set_xlabel("level: arcs to the loss, or target")
+    axes.set_ylabel("decibels")
+    axes.legend(frameon=False)
     return axes
 
 
