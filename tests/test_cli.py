@@ -350,6 +350,13 @@ def test_a_line_of_json_after_every_epoch(here):
     assert lines[-1]["held_out"]["accuracy"] > 0.3
 
 
+def test_watching_a_run(here):
+    out = succeed("train", "iris", "--epochs", 4, "--watch", "--out", "run")
+    assert "watched every 50 steps" in out
+    watched = json.loads((here / "run" / "watch.json").read_text())
+    assert (watched["schema"], watched["every"], watched["moments"][0]["step"]) == (1, 50, 0)
+
+
 def test_scalars_for_tensorboard(here):
     succeed("train", "iris", "--epochs", 4, "--tensorboard", "events", "--out", "run", "--quiet")
     (file,) = Path("events").iterdir()
