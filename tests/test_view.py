@@ -227,10 +227,12 @@ def test_the_policy_lets_nothing_in():
 
 
 def test_a_page_is_written(tmp_path):
-    page.write(tmp_path / "net.html", scene.data(ew.mlp([2, 2, 1], seed=0)))
+    net = ew.mlp([2, 2, 1], seed=0)
+    ew.save_page(tmp_path / "net.html", net, net.backprop([1.0, 2.0]), title="A & B")
+    assert "<title>A &amp; B</title>" in (tmp_path / "net.html").read_text(encoding="utf-8")
     assert (tmp_path / "net.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     with pytest.raises(ew.FormatError, match="cannot write"):
-        page.write(tmp_path / "nowhere" / "net.html", scene.data(ew.mlp([2, 2, 1], seed=0)))
+        ew.save_page(tmp_path / "nowhere" / "net.html", net)
 
 
 # ---- in a browser ----
