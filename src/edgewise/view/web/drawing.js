@@ -47,17 +47,20 @@ export function paintArcs(context, bundles, palette, opacity) {
 }
 
 /** Arcs that stand out, one by one. @param {CanvasRenderingContext2D} context
- * @param {import("./geometry.js").Geometry} geometry @param {Iterable<number>} arcs
+ * @param {import("./geometry.js").Geometry} geometry @param {import("./palette.js").Palette} palette
+ * @param {Iterable<number>} arcs
  * @param {(e: number) => boolean} negative @param {string} colour */
-export function paintChosen(context, geometry, arcs, negative, colour) {
+export function paintChosen(context, geometry, palette, arcs, negative, colour) {
   context.save();
-  context.strokeStyle = colour;
-  context.lineWidth = 3;
   for (const e of arcs) {
-    context.setLineDash(negative(e) ? [6, 4] : []);
     context.beginPath();
     trace(context, geometry.arc(e));
-    context.stroke();
+    for (const [ink, width, dashes] of [[palette.paper, 6, []], [colour, 3, negative(e) ? [6, 4] : []]]) {
+      context.strokeStyle = ink;
+      context.lineWidth = width;
+      context.setLineDash(dashes);
+      context.stroke();
+    }
   }
   context.restore();
 }
@@ -131,6 +134,7 @@ function outline(context, palette, look, shape) {
 function write(context, palette, { fill, text }, x, y, radius) {
   if (!text || radius < 13) return;
   context.font = `${Math.round(Math.min(12, radius * 0.62))}px ${FONT}`;
+  if (context.measureText(text).width > 2 * radius - 3) return;
   context.fillStyle = fill ? readable(fill) : palette.text;
   context.fillText(text, x, y);
 }

@@ -101,7 +101,7 @@ export class Stage {
     context.drawImage(this.layer, 0, 0);
     context.setTransform(scale, 0, 0, scale, 0, 0);
     for (const { arcs, colour } of chosen) {
-      paintChosen(context, this.geometry, arcs, (e) => strength[e] < 0, colour);
+      paintChosen(context, this.geometry, palette, arcs, (e) => strength[e] < 0, colour);
     }
     paintNodes(context, this.geometry, palette, look);
   }
