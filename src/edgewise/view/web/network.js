@@ -99,7 +99,7 @@ class NetworkSection {
       this.moment = pass.at(step, sample);
       this.momentOf = `${sample} ${step}`;
       this.largest = { value: most(this.moment.value), sensitivity: most(this.moment.sensitivity) };
-      this.stage.stale = true;
+      this.stage.arcsChanged();
       this.paths.show(graph, pass, this.moment);
     } else if (!stay && this.at !== at && this.selection.nodes.size + this.selection.arcs.size) {
       this.selection.set({});
