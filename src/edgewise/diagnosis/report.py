@@ -3,6 +3,8 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from edgewise.diagnosis import remedies
 from edgewise.diagnosis.budget import Budget, together
 from edgewise.diagnosis.findings import Finding, find
 from edgewise.diagnosis.signals import Batch, Signals, measure, read
-from edgewise.errors import DataError
+from edgewise.errors import DataError, FormatError
 from edgewise.network import Network
 
 SCHEMA = 1
@@ -110,6 +112,25 @@ class Report:
             if finding.severity != "note":
                 found += sorted(_tried(self.network, self.batch, finding), key=lambda trial: trial.worth)
         return tuple(found)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write all of it to a file, whole or not at all: `.html`, a page to look at, or `.json`, `to_dict()`.
+
+        Raises FormatError for another suffix, and if it cannot be written.
+        """
+        suffix = Path(path).suffix.lower()
+        if suffix == ".html":
+            from edgewise.diagnosis import overview
+            from edgewise.view import page
+
+            page.write(path, overview.of_report(self), title="Report")
+        elif suffix == ".json":
+            from edgewise.formats import atomic
+            from edgewise.view import machine
+
+            atomic.write_text(path, machine.as_json(self.to_dict()) + "\n")
+        else:
+            raise FormatError(f"a report is written to .html or .json, not to {str(path)!r}")
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data; `schema` says in which form."""
