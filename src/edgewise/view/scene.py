@@ -12,12 +12,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edgewise import activations
+from edgewise.arrays import FloatArray
+from edgewise.errors import DataError
 from edgewise.network import Network
+from edgewise.results import BackwardPass
 from edgewise.view.layout import layout
 
 SCHEMA = 1
 EXACT = 50_000
 """Up to so many numbers are packed as they are, in float64; larger arrays in float32."""
+
+SAMPLES, ROOM = 16, 300_000
+"""Of how many samples a pass is shown, and how many numbers all its steps may have before there are fewer of them."""
 
 
 def packed(array: ArrayLike) -> dict[str, Any]:
@@ -34,10 +40,16 @@ def packed(array: ArrayLike) -> dict[str, Any]:
 
 
 def data(
-    net: Network, *, passes: dict[str, Any] | None = None, report: dict[str, Any] | None = None, live: bool = False
+    net: Network,
+    steps: BackwardPass | Sequence[tuple[str, Network, BackwardPass]] | None = None,
+    *,
+    samples: int = SAMPLES,
+    report: dict[str, Any] | None = None,
+    live: bool = False,
 ) -> dict[str, Any]:
-    """The trait `data` of a view: the network, and what else is to be shown with it."""
-    return {"schema": SCHEMA, "network": network(net), "pass": passes, "report": report, "live": live}
+    """The trait `data` of a view: the network, and what else is to be shown with it; `steps` as `passes` takes them."""
+    shown = None if steps is None else passes(net, steps, samples=samples)
+    return {"schema": SCHEMA, "network": network(net), "pass": shown, "report": report, "live": live}
 
 
 def network(net: Network) -> dict[str, Any]:
@@ -66,6 +78,80 @@ def network(net: Network) -> dict[str, Any]:
     if net.tie is not None:
         found["tie"] = packed(net.tie)
     return found
+
+
+def passes(
+    net: Network, steps: BackwardPass | Sequence[tuple[str, Network, BackwardPass]], *, samples: int = SAMPLES
+) -> dict[str, Any]:
+    """The part `pass`: a backward pass of one target or a loss; or several, each with a label and the network it is of.
+
+    steps : moments of one training run: the networks differ from `net` in their parameters alone, the passes are over
+        the same samples.
+    samples : the first so many samples are shown, fewer where the network is large.
+
+    DataError if the passes are not of this kind.
+    """
+    given = [("", net, steps)] if isinstance(steps, BackwardPass) else list(steps)
+    if not given:
+        raise DataError("there is no pass to show; give at least one")
+    if samples < 1:
+        raise DataError(f"samples must be at least 1, not {samples}")
+    n_samples = len(np.atleast_2d(given[0][2].value))
+    fit = ROOM // (len(given) * (5 * net.n_nodes + net.n_edges))
+    shown = max(1, min(samples, n_samples, fit))
+    for label, of, bwd in given:
+        if bwd.sensitivity.ndim != bwd.value.ndim:
+            raise DataError("the view shows one target; this pass has a list of targets: make one of a single target")
+        if bwd.value.shape[-1] != net.n_nodes or bwd.edge_derivative.shape[-1] != net.n_edges:
+            raise DataError(f"the pass is over {bwd.value.shape[-1]} nodes, the network has {net.n_nodes}")
+        if not (np.array_equal(of.tail, net.tail) and np.array_equal(of.head, net.head)):
+            raise DataError(f"the arcs of the network of step {label!r} are others; only parameters may differ")
+        if len(np.atleast_2d(bwd.value)) != n_samples:
+            raise DataError(f"step {label!r} is over another number of samples than the first, {n_samples}")
+    target = None if given[0][2].loss is not None else _target(net, given[0][2])
+    start = net.outputs if target is None else np.array([target], np.int32)
+    return {
+        "target": target,
+        "start": packed(start),
+        "n_samples": n_samples,
+        "samples": shown,
+        "steps": [_step(net, label, of, bwd, start, shown) for label, of, bwd in given],
+    }
+
+
+def _step(net: Network, label: str, of: Network, bwd: BackwardPass, start: Any, shown: int) -> dict[str, Any]:
+    def first(array: FloatArray) -> FloatArray:
+        return np.atleast_2d(array)[:shown]
+
+    found: dict[str, Any] = {
+        "label": label,
+        "value": packed(first(bwd.value)),
+        "preactivation": packed(first(bwd.preactivation)),
+        "gate": packed(first(bwd.gate)),
+        "sensitivity": packed(first(bwd.sensitivity)),
+        "edge_derivative": packed(first(bwd.edge_derivative)),
+        "seed": packed(np.ones((shown, 1)) if bwd.loss is None else _unexplained(net, bwd, shown)[:, start]),
+    }
+    if bwd.loss_per_sample is not None:
+        found["loss"] = packed(np.atleast_1d(bwd.loss_per_sample)[:shown])
+    if of is not net:
+        found["weight"] = packed(of.weight)
+        found["bias"] = packed(np.where(net.is_input, 0, of.bias))
+        found["response"] = packed(np.where(net.is_input, 1, of.response))
+    return found
+
+
+def _unexplained(net: Network, bwd: BackwardPass, shown: int) -> FloatArray:
+    """(shown, N) S(i) − Σ_j S(j)·z(i,j): what the recursion starts from, 1 at a target, ∂J/∂o at an output."""
+    sensitivity = np.atleast_2d(bwd.sensitivity)[:shown].astype(np.float64)
+    flow = sensitivity[:, net.head] * np.atleast_2d(bwd.edge_derivative)[:shown]
+    onward = [np.bincount(net.tail, row, minlength=net.n_nodes) for row in flow]
+    return sensitivity - np.array(onward).reshape(sensitivity.shape)
+
+
+def _target(net: Network, bwd: BackwardPass) -> int:
+    """The node of a pass without a loss: the one whose sensitivity, 1, comes from nowhere."""
+    return int(np.argmin(np.abs(np.nan_to_num(_unexplained(net, bwd, 1)[0], nan=np.inf) - 1)))
 
 
 def _sound(name: str) -> str:
