@@ -10,6 +10,7 @@ from edgewise import gates
 from edgewise.arrays import FloatArray
 from edgewise.diagnosis.budget import Budget, gradient_budget
 from edgewise.diagnosis.report import Report
+from edgewise.diagnosis.signals import Batch
 from edgewise.network import Network
 from edgewise.results import BackwardPass
 from edgewise.view import scene
@@ -28,15 +29,7 @@ def of_report(
     facts : a few more lines for the top of the page, each a name and what it is.
     """
     net, batch = report.network, report.batch
-    bwd = net.backprop(
-        batch.x.astype(net.dtype),
-        y=batch.y,
-        loss=batch.loss,
-        sample_weight=batch.sample_weight,
-        engine=batch.engine,
-        threads=batch.threads,
-    )
-    found = _measured(net, bwd, report.budget) | {
+    found = _measured(net, _passes(net, batch), report.budget) | {
         "facts": [*facts, ("target", f"the loss, {batch.loss.name}")],
         "curves": None if curves is None else dict(curves),
         "spread_db": report.spread,
@@ -49,7 +42,7 @@ def of_report(
             for finding in report.findings
         ],
     }
-    return scene.data(net, report=found)
+    return scene.data(net, _passes(net, batch.first(scene.SAMPLES)), report=found)
 
 
 def of_target(
@@ -68,20 +61,29 @@ def of_target(
     Raises DataError for data that do not fit.
     """
     budget = gradient_budget(net, x, target, engine=engine, threads=threads)
-    bwd = net.backprop(np.atleast_2d(np.asarray(x)), target=target, engine=engine, threads=threads)
+    batch = np.atleast_2d(np.asarray(x))
+    bwd, first = (
+        net.backprop(rows, target=target, engine=engine, threads=threads) for rows in (batch, batch[: scene.SAMPLES])
+    )
     name = net.names[int(np.flatnonzero(budget.depth == 0)[0])]
     found = _measured(net, bwd, budget) | {
         "facts": [*facts, ("target", name)],
         "curves": None if curves is None else dict(curves),
         "findings": None,
     }
-    return scene.data(net, report=found)
+    return scene.data(net, first, report=found)
 
 
 def of_network(net: Network, *, curves: Mapping[str, Any] | None = None, facts: Sequence[tuple[str, str]] = ()) -> Data:
     """What the view shows where there are no samples: the network, and `curves` and `facts` as for `of_report`."""
     report = {"facts": list(facts), "curves": None if curves is None else dict(curves), "findings": None}
     return scene.data(net, report=report)
+
+
+def _passes(net: Network, batch: Batch) -> BackwardPass:
+    weight, engine, threads = batch.sample_weight, batch.engine, batch.threads
+    x = batch.x.astype(net.dtype)
+    return net.backprop(x, y=batch.y, loss=batch.loss, sample_weight=weight, engine=engine, threads=threads)
 
 
 def _measured(net: Network, bwd: BackwardPass, budget: Budget) -> dict[str, Any]:
