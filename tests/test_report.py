@@ -164,3 +164,196 @@ def test_a_wrong_question_gets_one_clear_error(trained, tmp_path, words, says):
     assert found.exit_code == 2
     assert says in found.stderr
     assert not (tmp_path / "r.html").exists()
+
+
+# ---- in a browser ----
+
+
+@pytest.fixture
+def opened(tab, tmp_path):
+    def open_page(data):
+        page.write(tmp_path / "report.html", data)
+        return tab.open(tmp_path / "report.html")
+
+    return open_page
+
+
+def sections(shown):
+    return shown.eval_on_selector_all(".ew-view > section:not([hidden])", "all => all.map(s => s.ariaLabel)")
+
+
+def lit(shown):
+    """The nodes that are chosen, as the bar says, and the levels that are lit in the waterfall."""
+    words = shown.text_content(".ew-chosen [role=status]")
+    levels = shown.eval_on_selector_all(
+        ".ew-waterfall .ew-level", "all => all.flatMap((g, k) => g.classList.contains('ew-lit') ? [k] : [])"
+    )
+    return int(words.split()[0]) if words else 0, levels
+
+
+def pixels(shown, number):
+    """What is painted in one of the maps."""
+    return shown.evaluate(f"document.querySelectorAll('.ew-map')[{number}].toDataURL()")
+
+
+def test_a_section_is_shown_for_each_part_that_is_there(opened):
+    report = diagnosed()
+    curves = {"epoch": [0, 1], "loss": [2.0, float("nan")], "metric": [0.1, 0.2], "metric_name": "accuracy"}
+    shown = opened(overview.of_report(report, curves=curves | {"best_epoch": 0}))
+    assert sections(shown) == [
+        *("Summary", "Findings", "Learning curves", "Gradient budget", "Network"),
+        *("Level by node", "Distributions"),
+    ]
+    shown = opened(overview.of_network(report.network))
+    assert sections(shown) == ["Summary", "Network"]
+    shown = opened(overview.of_target(report.network, report.batch.x, report.network.outputs[0]))
+    assert sections(shown) == ["Summary", "Gradient budget", "Network", "Level by node", "Distributions"]
+
+
+def test_a_findings_nodes_light_up_everywhere(opened):
+    report = diagnosed()
+    finding = report.findings[0]
+    assert finding.code == "vanishing_gradient"
+    shown = opened(overview.of_report(report))
+    before = [pixels(shown, k) for k in range(5)]
+    button = shown.locator(".ew-finding .ew-button").first
+    button.click()
+    assert button.get_attribute("aria-pressed") == "true"
+    n = sum(report.budget.rows[level].n_nodes for level in finding.levels)
+    assert lit(shown) == (n, list(finding.levels))
+    assert all(pixels(shown, k) != before[k] for k in range(5))
+    shown.click(".ew-chosen button")
+    assert lit(shown) == (0, [])
+    assert button.get_attribute("aria-pressed") == "false"
+    assert [pixels(shown, k) for k in range(5)] == before
+
+
+def test_levels_and_nodes_are_chosen_by_mouse_and_by_keyboard(opened):
+    shown = opened(overview.of_report(diagnosed()))
+    shown.locator(".ew-waterfall .ew-level").nth(2).focus()
+    shown.keyboard.press("Enter")
+    assert lit(shown) == (8, [2])
+    shown.locator(".ew-budget .ew-link").nth(1).click()
+    assert lit(shown) == (8, [1])
+    shown.locator(".ew-distributions .ew-level").first.click()
+    assert lit(shown) == (3, [0])
+    grid = shown.locator(".ew-map").first
+    grid.focus()
+    assert "level 0" in shown.locator(".ew-heat .ew-readout").first.text_content()
+    for key in ("ArrowDown", "ArrowDown", "ArrowRight", "Enter"):
+        shown.keyboard.press(key)
+    assert lit(shown) == (1, [2])
+    shown.keyboard.press("Escape")
+    assert lit(shown) == (0, [])
+    grid.click(position={"x": 34 + 5, "y": 5})  # the first node of the target's own level
+    assert lit(shown) == (1, [0])
+
+
+def test_the_numbers_shown_are_the_reports(opened):
+    report = diagnosed()
+    shown = opened(overview.of_report(report))
+    rows = shown.locator(".ew-budget tbody tr").all_inner_texts()
+    for row, words in zip([*report.budget.rows, report.budget.total], rows, strict=True):
+        told = [float(word.replace("−", "-").removesuffix(" dB")) for word in words.split("\t")[2:]]
+        assert told == pytest.approx([row.weights_db, row.gates_db, row.interference_db, row.total_db], abs=0.0501)
+    finding = report.findings[0]
+    card = shown.locator(".ew-finding").first.inner_text()
+    assert finding.says in card
+    assert finding.remedy in card
+    tried = [trial for trial in report.trials if trial.finding is finding]
+    assert shown.locator(".ew-finding").first.locator(".ew-trials tbody tr").count() == len(tried) > 0
+    map_label = shown.locator(".ew-map").nth(3).get_attribute("aria-label")
+    assert "−" in map_label
+    assert "decibels" in map_label
+
+
+def test_curves_are_read_epoch_by_epoch(opened):
+    curves = {"epoch": [0, 1, 2], "loss": [2.0, 1.0, 0.25], "metric": [0.1, 0.2, 0.5]}
+    shown = opened(overview.of_network(diagnosed().network, curves=curves | {"metric_name": "R²", "best_epoch": None}))
+    chart = shown.locator(".ew-curves .ew-chart").first
+    chart.focus()
+    shown.keyboard.press("Home")
+    shown.keyboard.press("ArrowRight")
+    assert shown.locator(".ew-curves .ew-readout").first.text_content() == "epoch 1: training 1"
+    chart.hover()
+    assert shown.locator(".ew-curves .ew-readout").first.text_content().startswith("epoch ")
+
+
+def test_a_report_of_infinite_numbers_is_drawn(opened):
+    net = ew.mlp([3, 4, 4, 2], activation="relu", seed=0)
+    net.weight[:] = 0
+    rng = np.random.default_rng(0)
+    report = ew.diagnose(net, rng.normal(size=(9, 3)), rng.normal(size=(9, 2)), loss="squared_error")
+    shown = opened(overview.of_report(report))
+    assert "−∞ dB" in shown.inner_text(".ew-budget")
+    assert "NaN" not in shown.eval_on_selector_all("svg *", "all => all.map(e => e.outerHTML).join()")
+
+
+def test_hostile_names_and_facts_are_inert(opened):
+    net = hostile_net()
+    hostile = "</script><img src=x onerror=alert(1)>\u202e" + "w" * 10_000
+    shown = opened(overview.of_target(net, np.ones((2, net.n_inputs)), facts=[(hostile, hostile)]))
+    assert shown.evaluate("document.images.length") == 0
+    shown.locator(".ew-waterfall .ew-level").nth(1).click()
+    assert lit(shown) == (net.n_inputs, [1])
+    assert shown.evaluate("document.documentElement.scrollWidth") <= 1200
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_reads_on_its_ground(opened, scheme):
+    report = diagnosed()
+    shown = opened(overview.of_report(report))
+    shown.emulate_media(color_scheme=scheme)
+    shown.locator(".ew-finding .ew-button").first.click()
+    contrasts = shown.evaluate(CONTRASTS)
+    assert len(contrasts) > 50
+    assert min(contrasts.values()) >= 4.5, min(contrasts, key=contrasts.get)
+
+
+CONTRASTS = """() => {
+  const light = (colour) => {
+    const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map((c) => c / 255)
+      .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (element) => {
+    for (let e = element; e; e = e.parentElement) {
+      const colour = getComputedStyle(e).backgroundColor;
+      if (!/, 0\\)$/.test(colour)) return colour;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  const found = {};
+  for (const element of document.querySelectorAll(".ew-view *")) {
+    const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
+    if (!own || !element.getClientRects().length || element.matches("option, title, :disabled")) continue;
+    const style = getComputedStyle(element);
+    const ink = element instanceof SVGElement ? style.fill : style.color;
+    const [a, b] = [light(ink), light(ground(element))].sort((p, q) => p - q);
+    found[`${element.tagName} ${element.className.baseVal ?? element.className}: ${element.textContent.slice(0, 40)}`] =
+      (b + 0.05) / (a + 0.05);
+  }
+  return found;
+}"""
+
+
+def test_on_paper_everything_is_light_and_nothing_is_cut(opened):
+    shown = opened(overview.of_report(diagnosed()))
+    shown.emulate_media(media="print", color_scheme="dark")
+    assert shown.evaluate(
+        "getComputedStyle(document.querySelector('.ew-view')).getPropertyValue('--paper').trim()"
+    ) == ("#ffffff")
+    assert shown.evaluate("getComputedStyle(document.querySelector('.ew-scroll')).overflowY") == "visible"
+    assert not shown.locator(".ew-finding .ew-button").first.is_visible()
+    assert shown.pdf().startswith(b"%PDF")
+
+
+def test_a_long_network_of_many_levels_is_drawn(opened):
+    rng = np.random.default_rng(0)
+    net = ew.random_dag(1_500, 20_000, n_inputs=10, seed=0)
+    report = ew.diagnose(net, rng.normal(size=(8, 10)), rng.normal(size=(8, net.n_outputs)), loss="squared_error")
+    shown = opened(overview.of_report(report))
+    assert shown.locator(".ew-waterfall .ew-level").count() == len(report.budget.rows)
+    shown.locator(".ew-map").first.focus()
+    shown.keyboard.press("ArrowDown")
+    assert "level 1" in shown.locator(".ew-heat .ew-readout").first.text_content()

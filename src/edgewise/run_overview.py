@@ -79,7 +79,8 @@ def _scores(metrics: dict[str, Any], run: Run) -> list[tuple[str, str]]:
         held_out, baseline = float(metrics["held_out"][name]), metrics["baseline"]
         shown = "R²" if name == "r2" else name
         return [
-            ("learnt", f"{run.preprocessing.target.name} from {metrics['data']['source']}"),
+            ("learnt from", str(metrics["data"]["source"])),
+            ("to say", run.preprocessing.target.name),
             (f"held-out {shown}", f"{held_out:.4f}"),
             ("baseline", f"{float(baseline[name]):.4f}, which always says {baseline['predicts']}"),
         ]

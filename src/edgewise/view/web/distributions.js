@@ -11,7 +11,7 @@ const BOX = { width: 340, left: 34, right: 8, row: 30, bottom: 34 };
 const QUANTITIES = [
   ["value", "Values", "y", "not finite"],
   ["gate", "Gates", "Φ′", "not finite"],
-  ["sensitivity_db", "Sensitivities", "|S| in decibels", "0 or not finite"],
+  ["sensitivity_db", "Sensitivities", "|S| in decibels", "are 0"],
 ];
 
 /** Which of so many levels are shown: all, or evenly spread ones with the first and the last. @param {number} count */
@@ -85,10 +85,10 @@ function ridges(told, some, title, apart, choose) {
       draw("rect", { class: "ew-band", x: 0, y: base - BOX.row, width: BOX.width, height: BOX.row }),
       draw("line", { class: "ew-grid", x1: BOX.left, x2: BOX.width - BOX.right, y1: base, y2: base }),
       all ? draw("path", { class: "ew-ridge", d: `M${BOX.left} ${base}${steps.join("")}L${BOX.width - BOX.right} ${base}Z` })
-        : draw("text", { class: "ew-tick", x: BOX.left + 6, y: base - 8, text: without ? apart : "none" }),
+        : draw("text", { class: "ew-tick", x: BOX.left + 6, y: base - 8, text: without ? apart : "no numbers" }),
       draw("text", { class: "ew-tick", x: BOX.left - 7, y: base - 6, "text-anchor": "end", text: String(level) }),
       all && without
-        ? draw("text", { class: "ew-tick ew-apart", x: BOX.width - BOX.right, y: base - BOX.row + 12, "text-anchor": "end",
+        ? draw("text", { class: "ew-tick ew-apart", x: BOX.left + 2, y: base - BOX.row + 14,
           text: `${((100 * without) / (all + without)).toFixed(0)} % ${apart}` }) : null,
     );
     return /** @type {[number, Element]} */ ([level, row]);

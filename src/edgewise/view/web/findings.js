@@ -91,12 +91,12 @@ function toldOf(name, told) {
 function trialTable(trials) {
   return make(
     "table", { class: "ew-terms ew-trials" }, make("caption", { text: "Remedies, tried on these samples, the best first" }),
-    make("thead", {}, make("tr", {}, ...["remedy", "what it does", "from 1 to the last level", "then"].map((text) => make("th", { scope: "col", text })))),
+    make("thead", {}, make("tr", {}, ...["remedy", "what it does", "from the loss to the last level", "then"].map((text) => make("th", { scope: "col", text })))),
     make("tbody", {}, ...trials.map(({ remedy, says, solved, budget, findings }) =>
       make("tr", {},
         make("th", { scope: "row", text: remedy.replaceAll("_", " ") }),
         make("td", { text: says }),
-        make("td", { text: decibels(real(budget.total.total_db)) }),
+        make("td", { text: decibels(real(budget.total.total_db) - real(budget.rows[0].total_db)) }),
         make("td", { text: `${solved ? "✔ gone" : "✖ not gone"}${findings.length ? `; found: ${findings.map((/** @type {string} */ f) => f.replaceAll("_", " ")).join(", ")}` : ""}` })))),
   );
 }

@@ -4,7 +4,7 @@ import { unpack } from "./arrays.js";
 import { decibels, extent } from "./charts.js";
 import { make } from "./dom.js";
 import { Levels } from "./levels.js";
-import { short, shown } from "./numbers.js";
+import { plural, short, shown } from "./numbers.js";
 import { between, colours, onColours } from "./palette.js";
 
 const GUTTER = 34;
@@ -29,12 +29,10 @@ const MAPS = [
 /** @param {import("./view.js").Context} context */
 export function heatmapSection({ selection }) {
   const grid = make("div", { class: "ew-maps" });
+  const remark = make("p", { class: "ew-note" });
   const element = make(
     "section", { class: "ew-section ew-heat", "aria-label": "Level by node" }, make("h2", { text: "Level by node" }),
-    make("p", { class: "ew-note", text: "A row is a level, the target's own at the top; a cell is a node, in the order in "
-      + "which they are drawn. A dot stands where there is no number: inputs have no gate, from some nodes nothing "
-      + "leads to the target, and of nothing there are no decibels." }),
-    grid,
+    remark, grid,
   );
   /** @type {Heatmap[]} */ let maps = [];
   const repaint = () => maps.forEach((map) => map.paint());
@@ -46,6 +44,10 @@ export function heatmapSection({ selection }) {
     /** @param {any} data */
     update(data) {
       const levels = new Levels(data);
+      const apart = levels.of.filter((level) => level < 0).length;
+      remark.textContent = "A row is a level, the target's own at the top; a cell is a node, in the order in which they are "
+        + "drawn. A dot stands where there is no number: inputs have no gate, and of nothing there are no decibels."
+        + (apart ? ` ${plural(apart, "node")}, from which no path leads to the target, ${apart === 1 ? "is" : "are"} left out.` : "");
       maps = MAPS.map((kind) => new Heatmap(kind, unpack(data.report.maps[kind.key]), levels, data.network.names, selection));
       grid.replaceChildren(...maps.map((map) => map.element));
       repaint();
@@ -186,7 +188,10 @@ class Heatmap {
           context.fillStyle = palette.muted;
           context.fillRect(box[0] + box[2] / 2 - 1, box[1] + box[3] / 2 - 1, 2, 2);
         }
-        if (this.selection.nodes.size && nodes.some((j) => this.selection.nodes.has(j))) outlined.push(box);
+        if (!this.selection.nodes.size || !nodes.some((j) => this.selection.nodes.has(j))) continue;
+        const before = outlined[outlined.length - 1];
+        if (before && before[1] === y && before[0] + before[2] + gap >= box[0] - 0.01) before[2] = box[0] + box[2] - before[0];
+        else outlined.push(box);
       }
     });
     context.strokeStyle = palette.chosen;
@@ -201,7 +206,7 @@ class Heatmap {
 
   /** @param {import("./palette.js").Palette} palette */
   paintScale(palette) {
-    const [width, height] = [160, 10];
+    const [width, height] = [160, 10]; // as the style sheet has it
     const context = sized(this.legend, width, height);
     for (let x = 0; x < width; x++) {
       context.fillStyle = this.colour(this.low + ((x + 0.5) / width) * (this.high - this.low), palette) ?? palette.paper;

@@ -1,7 +1,7 @@
 /** The top of a report: what it is of, and a bar that says what is chosen. */
 
 import { make } from "./dom.js";
-import { counted, plural, printable, short, shown } from "./numbers.js";
+import { counted, plural, short, shown } from "./numbers.js";
 import { real } from "./charts.js";
 
 const NAMED = 4;
@@ -19,7 +19,7 @@ export function summarySection() {
       facts.push(["network", `${plural(network.names.length, "node")}, ${plural(network.tail.shape[0], "arc")}`]);
       element.replaceChildren(
         make("dl", { class: "ew-facts" }, ...facts.map(([name, told]) =>
-          make("div", {}, make("dt", { text: printable(name) }), make("dd", { text: short(told, 200), dir: "auto" })))),
+          make("div", {}, make("dt", { text: short(name, 80) }), make("dd", { text: short(told, 200), dir: "auto" })))),
       );
     },
     close() {},

@@ -44,7 +44,7 @@ export function waterfallSection({ selection }) {
     make("p", { class: "ew-note", text: "What becomes of the gradient on its way from the target to each level, in "
       + "decibels: −20 dB is a tenth. Level by level three bars, each beginning where the one before it ended." }),
     make("p", { class: "ew-legend" }, ...PARTS.map(([part]) => make("span", { class: "ew-key" }, swatch(kind, part), part))),
-    chart, make("div", { class: "ew-scroll" }, table),
+    make("div", { class: "ew-beside" }, chart, make("div", { class: "ew-scroll" }, table)),
   );
   /** @type {Levels} */ let levels;
   /** @type {[number, Element][]} */ let marked = [];
@@ -96,7 +96,7 @@ function waterfall(rows, kind, choose) {
   const [low, high] = [Math.min(0, ...ends), Math.max(0, ...ends)];
   const [floor, ceiling] = [low - 0.06 * (high - low || 1), high + 0.06 * (high - low || 1)];
   const { height, left, right, top, bottom } = SIZE_OF_WATERFALL;
-  const step = Math.max(6, Math.min(110, 1080 / Math.max(rows.length, 1)));
+  const step = Math.max(6, Math.min(110, 620 / Math.max(rows.length, 1)));
   const width = left + right + step * rows.length;
   const y = scale([floor, ceiling], [height - bottom, top]);
   const thick = (step * 0.8) / PARTS.length;
@@ -128,6 +128,11 @@ function waterfall(rows, kind, choose) {
     );
     return /** @type {[number, Element]} */ ([row.level, group]);
   });
+  const joints = rows.slice(1).map((_, k) => {
+    const { from } = all[(k + 1) * PARTS.length];
+    const x = left + (k + 1) * step;
+    return draw("line", { class: "ew-joint", x1: x - step * 0.1, x2: x + step * 0.1, y1: y(from), y2: y(from) });
+  });
   const picture = draw(
     "svg", { class: "ew-chart ew-wide", viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": "Waterfall of the gradient budget" },
     draw("defs", {}, ...PARTS.map(([part]) => pattern(kind, part))),
@@ -137,6 +142,7 @@ function waterfall(rows, kind, choose) {
     ]),
     draw("text", { class: "ew-axis", x: 14, y: height / 2 - 10, transform: `rotate(-90 14 ${height / 2 - 10})`, "text-anchor": "middle", text: "decibels" }),
     ...groups.map(([, group]) => group),
+    ...joints,
     draw("text", { class: "ew-axis", x: (left + width - right) / 2, y: height - 6, "text-anchor": "middle", text: "level: arcs to the target" }),
   );
   return { picture, groups };
