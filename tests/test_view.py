@@ -96,11 +96,26 @@ def test_the_network_is_in_the_data(net):
     found = strictly(page.machine.as_json(scene.data(net)))["network"]
     for key in ("tail", "head", "weight"):
         assert unpacked(found[key]).tolist() == getattr(net, key).tolist()
+    assert unpacked(found["order"]).tolist() == net.plan.order.tolist()
     names = [found["activation"]["table"][code]["name"] for code in unpacked(found["activation"]["code"])]
     assert tuple(names) == net.activations
     start = unpacked(found["routes"]["start"])
     assert len(start) == net.n_edges + 1
     assert start[-1] == len(unpacked(found["routes"]["y"]))
+
+
+def test_large_networks_stand_in_levels_without_a_layout():
+    net = ew.random_dag(scene.MOST_NODES + 1, 2000, n_inputs=5, seed=0)
+    found = scene.network(net)
+    assert "routes" not in found
+    small = scene.network(ew.random_dag(50, 200, n_inputs=5, seed=0))
+    assert "routes" in small
+    level, y = unpacked(found["level"]), unpacked(found["y"])
+    assert (level[net.tail] < level[net.head]).all()
+    for k in range(level.max() + 1):
+        members = np.sort(y[level == k])
+        assert np.allclose(np.diff(members), 1)
+        assert np.isclose(members.sum(), 0)
 
 
 def test_numbers_are_packed_exactly_while_they_are_few():
@@ -227,10 +242,12 @@ def test_the_policy_lets_nothing_in():
 
 
 def test_a_page_is_written(tmp_path):
-    page.write(tmp_path / "net.html", scene.data(ew.mlp([2, 2, 1], seed=0)))
+    net = ew.mlp([2, 2, 1], seed=0)
+    ew.save_page(tmp_path / "net.html", net, net.backprop([1.0, 2.0]), title="A & B")
+    assert "<title>A &amp; B</title>" in (tmp_path / "net.html").read_text(encoding="utf-8")
     assert (tmp_path / "net.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     with pytest.raises(ew.FormatError, match="cannot write"):
-        page.write(tmp_path / "nowhere" / "net.html", scene.data(ew.mlp([2, 2, 1], seed=0)))
+        ew.save_page(tmp_path / "nowhere" / "net.html", net)
 
 
 # ---- in a browser ----

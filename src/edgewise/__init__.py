@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from edgewise.interop.networkx import from_networkx, to_networkx
     from edgewise.interop.tensorneat import from_tensorneat
     from edgewise.population import fit_many, forward_many
+    from edgewise.view.page import save_page
 
 __all__ = [
     "SGD",
@@ -130,6 +131,7 @@ __all__ = [
     "random_dag",
     "relu",
     "repair",
+    "save_page",
     "show_config",
     "sigmoid",
     "sin",
@@ -173,6 +175,7 @@ _LATER = {
     "from_tensorneat": "edgewise.interop.tensorneat",
     "fit_many": "edgewise.population",
     "forward_many": "edgewise.population",
+    "save_page": "edgewise.view.page",
 }
 """Names whose modules are imported when they are first asked for: few programs need any, and every program waits for
 its imports."""

@@ -22,6 +22,8 @@ SCHEMA = 1
 EXACT = 50_000
 """Up to so many numbers are packed as they are, in float64; larger arrays in float32."""
 
+MOST_NODES, MOST_ARCS = 600, 6000
+"""Up to so many nodes and arcs are drawn as a graph; larger networks as levels and matrices."""
 SAMPLES, ROOM = 16, 300_000
 """Of how many samples a pass is shown, and how many numbers all its steps may have before there are fewer of them."""
 
@@ -53,15 +55,15 @@ def data(
 
 
 def network(net: Network) -> dict[str, Any]:
-    """The part `network`: structure, parameters, and where everything is drawn."""
-    place = layout(net)
-    starts = np.cumsum([0, *map(len, place.routes)])
-    waypoints = np.array([y for route in place.routes for y in route])
+    """The part `network`: structure, parameters, and where everything is drawn.
+
+    A large one has no `routes`: it is not drawn as a whole.
+    """
+    whole = net.n_nodes <= MOST_NODES and net.n_edges <= MOST_ARCS
     found: dict[str, Any] = {
         "names": list(map(_sound, net.names)),
         "tail": packed(net.tail),
         "head": packed(net.head),
-        "in_edge": packed(net.plan.in_edge),
         "weight": packed(net.weight),
         "bias": packed(np.where(net.is_input, 0, net.bias)),
         "response": packed(np.where(net.is_input, 1, net.response)),
@@ -70,14 +72,33 @@ def network(net: Network) -> dict[str, Any]:
         "inputs": packed(net.inputs),
         "outputs": packed(net.outputs),
         "order": packed(net.plan.order),
-        "level": packed(place.x.astype(np.int32)),
-        "y": packed(place.y),
-        "routes": {"start": packed(starts), "y": packed(waypoints)},
-        "crossings": place.crossings,
+        **(_laid_out(net) if whole else _in_levels(net)),
     }
     if net.tie is not None:
         found["tie"] = packed(net.tie)
     return found
+
+
+def _laid_out(net: Network) -> dict[str, Any]:
+    """Levels, and the layout that crosses few arcs."""
+    place = layout(net)
+    starts = np.cumsum([0, *map(len, place.routes)])
+    waypoints = np.array([y for route in place.routes for y in route])
+    return {
+        "level": packed(place.x.astype(np.int32)),
+        "y": packed(place.y),
+        "routes": {"start": packed(starts), "y": packed(waypoints)},
+    }
+
+
+def _in_levels(net: Network) -> dict[str, Any]:
+    """Levels, each in the plan's order."""
+    start, order = net.plan.level_start, net.plan.order
+    level = np.empty(net.n_nodes, np.int32)
+    y = np.empty(net.n_nodes)
+    level[order] = np.repeat(np.arange(net.plan.n_levels), np.diff(start))
+    y[order] = np.arange(net.n_nodes) - np.repeat((start[:-1] + start[1:] - 1) / 2, np.diff(start))
+    return {"level": packed(level), "y": packed(y)}
 
 
 def passes(

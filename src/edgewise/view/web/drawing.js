@@ -47,17 +47,20 @@ export function paintArcs(context, bundles, palette, opacity) {
 }
 
 /** Arcs that stand out, one by one. @param {CanvasRenderingContext2D} context
- * @param {import("./geometry.js").Geometry} geometry @param {Iterable<number>} arcs
+ * @param {import("./geometry.js").Geometry} geometry @param {import("./palette.js").Palette} palette
+ * @param {Iterable<number>} arcs
  * @param {(e: number) => boolean} negative @param {string} colour */
-export function paintChosen(context, geometry, arcs, negative, colour) {
+export function paintChosen(context, geometry, palette, arcs, negative, colour) {
   context.save();
-  context.strokeStyle = colour;
-  context.lineWidth = 3;
   for (const e of arcs) {
-    context.setLineDash(negative(e) ? [6, 4] : []);
     context.beginPath();
     trace(context, geometry.arc(e));
-    context.stroke();
+    for (const [ink, width, dashes] of [[palette.paper, 6, []], [colour, 3, negative(e) ? [6, 4] : []]]) {
+      context.strokeStyle = ink;
+      context.lineWidth = width;
+      context.setLineDash(dashes);
+      context.stroke();
+    }
   }
   context.restore();
 }
@@ -68,6 +71,7 @@ export function paintChosen(context, geometry, arcs, negative, colour) {
  * @property {string} text what stands in it
  * @property {number | null} open how far its gate is open, null: no gate
  * @property {string | null} ring the colour of its outline if it stands out
+ * @property {{fill: string | null, text: string}} linear fill and text of j⁻, where neurons are decoupled
  */
 
 /** @param {CanvasRenderingContext2D} context @param {import("./geometry.js").Geometry} geometry
@@ -84,8 +88,9 @@ export function paintNodes(context, geometry, palette, lookOf) {
     const look = lookOf(j);
     const apart = geometry.apart(j);
     if (apart) {
-      outline(context, palette, look, () => context.arc(x - apart, y, radius * 0.8, 0, 2 * Math.PI));
-      if (radius >= 6) sign(context, "−", x - apart, y, radius, palette.text, palette.paper);
+      paintWay(context, palette, x - apart, x + apart, y);
+      outline(context, palette, { ...look, fill: look.linear.fill }, () => context.arc(x - apart, y, radius, 0, 2 * Math.PI));
+      write(context, palette, look.linear, x - apart, y, radius);
     }
     if (graph.isOutput.has(j)) {
       outline(context, palette, { ...look, fill: palette.paper }, () => context.arc(x + apart, y, radius + 3, 0, 7));
@@ -95,11 +100,7 @@ export function paintNodes(context, geometry, palette, lookOf) {
       else context.arc(x + apart, y, radius, 0, 2 * Math.PI);
     });
     if (look.open !== null && radius >= 3) paintGate(context, geometry, palette, x, y, apart, look.open, graph.isOutput.has(j));
-    if (look.text && radius >= 13) {
-      context.font = `${Math.round(Math.min(12, radius * 0.62))}px ${FONT}`;
-      context.fillStyle = look.fill ? readable(look.fill) : palette.text;
-      context.fillText(look.text, x + apart, y);
-    }
+    write(context, palette, look, x + apart, y, radius);
     if (geometry.named) {
       context.font = `12px ${FONT}`;
       const name = short(graph.names[j], Math.min(20, letters));
@@ -127,16 +128,26 @@ function outline(context, palette, look, shape) {
   context.stroke();
 }
 
-/** @param {CanvasRenderingContext2D} context @param {string} text @param {number} x @param {number} y
- * @param {number} radius @param {string} colour @param {string} ground */
-function sign(context, text, x, y, radius, colour, ground) {
-  context.beginPath();
-  context.arc(x, y, radius * 0.8 - 1, 0, 2 * Math.PI);
-  context.fillStyle = ground;
-  context.fill();
-  context.font = `${Math.round(radius * 0.9)}px ${FONT}`;
-  context.fillStyle = colour;
+/** The number in a node, if there is room. @param {CanvasRenderingContext2D} context
+ * @param {import("./palette.js").Palette} palette @param {{fill: string | null, text: string}} look
+ * @param {number} x @param {number} y @param {number} radius */
+function write(context, palette, { fill, text }, x, y, radius) {
+  if (!text || radius < 13) return;
+  context.font = `${Math.round(Math.min(12, radius * 0.62))}px ${FONT}`;
+  if (context.measureText(text).width > 2 * radius - 3) return;
+  context.fillStyle = fill ? readable(fill) : palette.text;
   context.fillText(text, x, y);
+}
+
+/** The arc from j⁻ to j⁺, which the gate stands in. @param {CanvasRenderingContext2D} context
+ * @param {import("./palette.js").Palette} palette @param {number} from @param {number} to @param {number} y */
+function paintWay(context, palette, from, to, y) {
+  context.beginPath();
+  context.moveTo(from, y);
+  context.lineTo(to, y);
+  context.strokeStyle = palette.muted;
+  context.lineWidth = 1;
+  context.stroke();
 }
 
 /** Two leaves behind a neuron's sum: shut they bar the way, open they lie along it.
@@ -146,7 +157,7 @@ function sign(context, text, x, y, radius, colour, ground) {
 function paintGate(context, geometry, palette, x, y, apart, open, isOutput) {
   const { radius } = geometry;
   const leaf = Math.max(2.5, radius * 0.55);
-  const post = apart ? x - apart + radius * 0.8 + 2 : x + radius + (isOutput ? 6 : 3);
+  const post = apart ? x - leaf / 2 : x + radius + (isOutput ? 6 : 3);
   const angle = (open * Math.PI) / 2;
   context.strokeStyle = palette.text;
   context.lineWidth = radius >= 8 ? 2.5 : 1.5;

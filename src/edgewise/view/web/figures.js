@@ -1,8 +1,5 @@
 /** What is drawn as a graph: the whole network where it is small, else the neighbourhood of one node. */
 
-/** As a graph up to so many nodes and arcs; beyond, as levels and matrices. */
-export const MOST_NODES = 600;
-export const MOST_ARCS = 6000;
 const NEAREST = 10;
 const FARTHER = 2;
 
@@ -15,9 +12,9 @@ const FARTHER = 2;
  * @property {(e: number) => ArrayLike<number>} waypoints y at the columns between an arc's ends
  */
 
-/** @param {import("./graph.js").Graph} graph */
+/** Whether it is drawn as a graph, rather than as levels and matrices. @param {import("./graph.js").Graph} graph */
 export function drawnWhole(graph) {
-  return graph.nNodes <= MOST_NODES && graph.nArcs <= MOST_ARCS;
+  return graph.routes !== null;
 }
 
 /** All of it, as the library laid it out. @param {import("./graph.js").Graph} graph @returns {Figure} */

@@ -76,7 +76,7 @@ export class Geometry {
 
   /** How far j⁻ is to the left of the middle and j⁺ to the right of it: 0 if neurons are whole. @param {number} j */
   apart(j) {
-    return this.decoupled && !this.graph.isInput.has(j) ? this.radius * 1.75 : 0;
+    return this.decoupled && !this.graph.isInput.has(j) ? this.radius * 1.9 : 0;
   }
 
   /**

@@ -30,13 +30,13 @@ class NetworkSection {
     /** @type {import("./passes.js").Moment | null} */ this.moment = null;
     /** @type {import("./steps.js").Step[]} */ this.steps = [];
     this.decoupled = false;
-    this.centre = 0;
+    /** @type {number | null} whose neighbourhood is drawn, where not all is */ this.centre = null;
     this.choose = (/** @type {any} */ chosen) => selection.set(chosen);
     this.stage = new Stage({ picked: this.choose });
     this.matrices = new Matrices({ picked: (node) => this.choose({ nodes: [node] }) });
     this.player = new Player(() => this.stepped());
     this.paths = new PathPanel(this.choose);
-    this.panel = make("div", { class: "ew-panel", "aria-live": "polite", "aria-label": "The equations with their numbers", role: "region" });
+    this.panel = make("div", { class: "ew-panel", "aria-label": "The equations with their numbers", role: "region" });
     this.search = make("input", { type: "search", class: "ew-select", placeholder: "Find a node", "aria-label": "Find a node" });
     this.search.addEventListener("change", () => this.find());
     this.split = make("input", { type: "checkbox" });
@@ -59,7 +59,7 @@ class NetworkSection {
         this.panel),
       this.paths.element, make("p", { class: "ew-note ew-help", text: HELP }));
     this.element.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.pressed(event));
-    this.ends = [selection.subscribe(() => this.chosen()), onColours(() => { this.stage.changed(); this.matrices.paint(); })];
+    this.ends = [selection.subscribe(() => this.chosen()), onColours(() => this.recoloured())];
   }
 
   /** @param {any} data */
@@ -73,8 +73,7 @@ class NetworkSection {
     const large = !drawnWhole(graph);
     this.matrices.element.hidden = !large;
     if (large) this.matrices.show(graph);
-    this.centre = Math.min(this.centre, graph.nNodes - 1);
-    if (large && graph.outOf[this.centre].length + graph.into[this.centre].length === 0) this.centre = graph.tail[0] ?? 0;
+    if (this.centre === null || this.centre >= graph.nNodes) this.centre = this.pass?.target ?? graph.outputs[0];
     const size = `${plural(graph.nNodes, "node")} and ${plural(graph.nArcs, "arc")}`;
     this.label = `A network of ${size} in ${plural(graph.nLevels, "level")}`;
     this.stage.canvas.setAttribute("aria-label", this.label);
@@ -87,7 +86,7 @@ class NetworkSection {
   draw() {
     const { graph } = this;
     if (!graph) return;
-    const figure = drawnWhole(graph) ? whole(graph) : neighbourhood(graph, graph.weight, this.centre);
+    const figure = drawnWhole(graph) ? whole(graph) : neighbourhood(graph, graph.weight, this.centre ?? 0);
     this.stage.show(graph, figure, this.decoupled);
   }
 
@@ -100,7 +99,7 @@ class NetworkSection {
       this.moment = pass.at(step, sample);
       this.momentOf = `${sample} ${step}`;
       this.largest = { value: most(this.moment.value), sensitivity: most(this.moment.sensitivity) };
-      this.stage.stale = true;
+      this.stage.arcsChanged();
       this.paths.show(graph, pass, this.moment);
     } else if (!stay && this.at !== at && this.selection.nodes.size + this.selection.arcs.size) {
       this.selection.set({});
@@ -128,6 +127,13 @@ class NetworkSection {
   get current() {
     const at = this.player.place.at;
     return at > 0 && at < this.steps.length ? this.steps[at - 1] : null;
+  }
+
+  /** Light, dark, or onto paper, which does not wait for a frame. */
+  recoloured() {
+    this.stage.stale = true;
+    this.stage.paint();
+    this.matrices.paint();
   }
 
   /** What was chosen is another. */
@@ -163,7 +169,7 @@ class NetworkSection {
       look: (j) => this.look(j, palette),
       chosen: inFigure ? chosen.map(({ arcs, colour }) => ({ arcs: [...arcs].filter((e) => inFigure.has(e)), colour })) : chosen,
     };
-    this.legend.textContent = legendOf(pass !== null, this.shown);
+    this.legend.textContent = legendOf(pass !== null, this.shown, this.decoupled);
     this.stage.repaint();
   }
 
@@ -178,15 +184,20 @@ class NetworkSection {
   look(j, palette) {
     const { graph, moment, selection, current, reached } = this;
     const ring = selection.nodes.has(j) ? palette.chosen : current?.node === j ? palette.accent : null;
-    if (!graph || !moment || !reached) return { fill: null, text: "", open: null, ring };
+    const nothing = { fill: null, text: "" };
+    if (!graph || !moment || !reached) return { ...nothing, open: null, ring, linear: nothing };
     const { shown: what } = this;
     const there = what === "sensitivity" && this.show.value === "step" ? reached.backward[j] : reached.forward[j];
     const open = graph.isInput.has(j) || !reached.forward[j] ? null : openness(graph, j, moment.gate[j]);
-    if (!there) return { fill: null, text: "", open, ring };
+    if (!there) return { ...nothing, open, ring, linear: nothing };
     const x = moment[what][j];
     const largest = what === "gate" ? (graph.activations[j].max_gate ?? 1) : this.largest?.[what] ?? 1;
-    const seen = Math.sign(x) * Math.sqrt(Math.abs(x) / largest || 0); // so that small ones are seen too
-    return { fill: signed(Number.isNaN(x) ? NaN : seen, 1, palette), text: shown(x, 2), open, ring };
+    const painted = (/** @type {number} */ number) => {
+      const seen = Math.sign(number) * Math.sqrt(Math.abs(number) / largest || 0); // so that small ones are seen too
+      return { fill: signed(Number.isNaN(number) ? NaN : seen, 1, palette), text: shown(number, 2) };
+    };
+    const linear = what === "sensitivity" ? x * moment.gate[j] : what === "value" ? moment.preactivation[j] : 1;
+    return { ...painted(x), open, ring, linear: this.decoupled ? painted(linear) : nothing };
   }
 
   /** The equations of what is chosen, or else of the step. */
@@ -311,11 +322,14 @@ function most(numbers) {
   return largest;
 }
 
-/** @param {boolean} hasPass @param {string} shownNow */
-function legendOf(hasPass, shownNow) {
+/** @type {Object<string, string>} */
+const DECOUPLED = { value: ", of j⁻ its sum s", gate: "", sensitivity: ", of j⁻ S·Φ′" };
+
+/** @param {boolean} hasPass @param {string} shownNow @param {boolean} decoupled */
+function legendOf(hasPass, shownNow, decoupled) {
   const arcs = `Arcs: width |${hasPass ? "z" : "w"}|; solid positive, dashed negative.`;
   const nodes = "Squares are inputs, double rings outputs.";
   if (!hasPass) return `${nodes} ${arcs}`;
   const colour = { value: "the value y", gate: "the gate Φ′", sensitivity: "the sensitivity S" }[shownNow];
-  return `Colour: ${colour}, blue positive, orange negative. ${nodes} The two leaves behind a neuron are its gate: along the way open, across it closed. ${arcs}`;
+  return `Colour: ${colour}${decoupled ? DECOUPLED[shownNow] : ""}, blue positive, orange negative. ${nodes} The two leaves behind a neuron are its gate: along the way open, across it closed. ${arcs}`;
 }

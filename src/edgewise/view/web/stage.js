@@ -6,6 +6,8 @@ import { make } from "./dom.js";
 import { Geometry } from "./geometry.js";
 import { colours } from "./palette.js";
 
+const MANY_ARCS = 1500;
+
 /**
  * @typedef {object} Picture what is to be seen
  * @property {ArrayLike<number>} strength of each arc: its sign and width
@@ -24,6 +26,7 @@ export class Stage {
     this.stale = true;
     this.fitted = true;
     this.waiting = false;
+    this.later = 0;
     this.listenToPointer(picked);
     this.watcher = new ResizeObserver(() => this.resized());
     this.watcher.observe(this.canvas);
@@ -57,6 +60,17 @@ export class Stage {
   /** Arcs must be drawn anew, not only nodes. */
   changed() {
     this.stale = true;
+    this.repaint();
+  }
+
+  /** Arcs are others, and nodes shall not wait for them: many arcs are drawn anew when it has been still for a moment. */
+  arcsChanged() {
+    if ((this.geometry?.figure.arcs.length ?? 0) < MANY_ARCS) {
+      this.changed();
+      return;
+    }
+    clearTimeout(this.later);
+    this.later = setTimeout(() => this.changed(), 150);
     this.repaint();
   }
 
@@ -101,7 +115,7 @@ export class Stage {
     context.drawImage(this.layer, 0, 0);
     context.setTransform(scale, 0, 0, scale, 0, 0);
     for (const { arcs, colour } of chosen) {
-      paintChosen(context, this.geometry, arcs, (e) => strength[e] < 0, colour);
+      paintChosen(context, this.geometry, palette, arcs, (e) => strength[e] < 0, colour);
     }
     paintNodes(context, this.geometry, palette, look);
   }
@@ -137,6 +151,7 @@ export class Stage {
   }
 
   close() {
+    clearTimeout(this.later);
     this.watcher.disconnect();
   }
 }
