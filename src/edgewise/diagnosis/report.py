@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +18,9 @@ from edgewise.diagnosis.findings import Finding, find
 from edgewise.diagnosis.signals import Batch, Signals, measure, read
 from edgewise.errors import DataError, FormatError
 from edgewise.network import Network
+
+if TYPE_CHECKING:
+    from anywidget import AnyWidget
 
 SCHEMA = 1
 TRIED_ON = 256
@@ -112,6 +115,13 @@ class Report:
             if finding.severity != "note":
                 found += sorted(_tried(self.network, self.batch, finding), key=lambda trial: trial.worth)
         return tuple(found)
+
+    def show(self) -> "AnyWidget":
+        """All of it as a widget in a notebook. Raises MissingDependencyError without `edgewise[notebook]`."""
+        from edgewise.diagnosis import overview
+        from edgewise.view import widget
+
+        return widget.show(overview.of_report(self))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write all of it to a file, whole or not at all: `.html`, a page to look at, or `.json`, `to_dict()`.

