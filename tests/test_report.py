@@ -264,7 +264,7 @@ def test_the_numbers_shown_are_the_reports(opened):
     assert shown.locator(".ew-finding").first.locator(".ew-trials tbody tr").count() == len(tried) > 0
     map_label = shown.locator(".ew-map").nth(3).get_attribute("aria-label")
     assert "−" in map_label
-    assert "decibels" in map_label
+    assert " dB" in map_label
 
 
 def test_curves_are_read_epoch_by_epoch(opened):

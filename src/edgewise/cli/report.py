@@ -61,7 +61,7 @@ def report(
         ]
         print(machine.as_json({"written": str(out), "bytes": out.stat().st_size, "findings": findings}))
     else:
-        print(text.printable(f"wrote {out}: {out.stat().st_size / 1e6:.1f} MB; open it in a browser"))
+        print(text.printable(f"wrote {out}; open it in a browser"))
 
 
 def _of_network(

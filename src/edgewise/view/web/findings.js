@@ -56,7 +56,7 @@ export function nodesOf(finding, levels) {
 function cardOf(finding, button) {
   const { code, cause, severity, levels, evidence, says, remedy, trials } = finding;
   return make(
-    "article", { class: `ew-finding ew-${severity}` },
+    "article", { class: `ew-finding ew-is-${severity}` },
     make("h3", {}, make("span", { class: "ew-sign", "aria-hidden": "true", text: SIGNS[severity] }),
       ` ${severity}: ${code.replaceAll("_", " ")} `, make("small", { text: `cause: ${cause}${where(levels)}` })),
     make("p", { text: printable(says) }),

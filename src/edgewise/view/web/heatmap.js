@@ -20,10 +20,10 @@ const MOST_HEIGHT = 420;
 const MAPS = [
   { key: "value", title: "Values", note: "mean y over the samples", told: shown, share: false, db: false },
   { key: "gate", title: "Gates", note: "mean Φ′ over the samples", told: shown, share: false, db: false },
-  { key: "closed", title: "Closed gates", note: "share of samples for which a gate is nearly closed",
+  { key: "closed", title: "Closed gates", note: "share of samples where nearly 0",
     told: (x) => `${(100 * x).toFixed(0)} %`, share: true, db: false },
-  { key: "total_db", title: "Sensitivities", note: "root mean square of S, in decibels", told: decibels, share: false, db: true },
-  { key: "gates_db", title: "Lost to gates", note: "what gates make of S, in decibels", told: decibels, share: false, db: true },
+  { key: "total_db", title: "Sensitivities", note: "root mean square of S", told: decibels, share: false, db: true },
+  { key: "gates_db", title: "Lost to gates", note: "what gates make of S", told: decibels, share: false, db: true },
 ];
 
 /** @param {import("./view.js").Context} context */
