@@ -49,6 +49,8 @@ def test_a_reports_numbers_are_the_passes_own():
     assert np.isnan(maps["gate"][~neurons]).all()
     rms = np.sqrt(np.square(bwd.sensitivity).mean(axis=0))
     np.testing.assert_allclose(maps["total_db"], 20 * np.log10(rms), rtol=1e-5)
+    np.testing.assert_allclose(maps["share"], report.nodes["share"], rtol=1e-6)
+    assert found["spread_db"] == report.spread
     assert found["loss"] == bwd.loss
     assert found["budget"] == report.budget.to_dict()
     assert [f["code"] for f in found["findings"]] == [f.code for f in report.findings]
@@ -93,7 +95,7 @@ def test_hostile_names_stay_data_in_a_report():
 
 def test_a_report_of_100_000_arcs_is_at_most_5_mb(tmp_path):
     rng = np.random.default_rng(0)
-    net = ew.random_dag(2_000, 100_000, n_inputs=10, seed=0)
+    net = ew.random_dag(10_000, 100_000, n_inputs=10, seed=0)
     assert net.n_edges >= 100_000
     y = rng.normal(size=(8, net.n_outputs))
     report = ew.diagnose(net, rng.normal(size=(8, net.n_inputs)), y, loss="squared_error")
@@ -262,6 +264,8 @@ def test_the_numbers_shown_are_the_reports(opened):
     assert finding.remedy in card
     tried = [trial for trial in report.trials if trial.finding is finding]
     assert shown.locator(".ew-finding").first.locator(".ew-trials tbody tr").count() == len(tried) > 0
+    assert shown.locator(".ew-map").count() == 6
+    assert "Samples differ" in shown.inner_text(".ew-budget-section")
     map_label = shown.locator(".ew-map").nth(3).get_attribute("aria-label")
     assert "−" in map_label
     assert " dB" in map_label

@@ -29,7 +29,9 @@ def of_report(
     facts : a few more lines for the top of the page, each a name and what it is.
     """
     net, batch = report.network, report.batch
-    found = _measured(net, _passes(net, batch), report.budget) | {
+    found = _measured(net, _passes(net, batch), report.budget)
+    found["maps"]["share"] = scene.packed(report.nodes["share"].astype(np.float32))
+    found |= {
         "facts": [*facts, ("target", f"the loss, {batch.loss.name}")],
         "curves": None if curves is None else dict(curves),
         "spread_db": report.spread,

@@ -24,6 +24,8 @@ const MAPS = [
     told: (x) => `${(100 * x).toFixed(0)} %`, share: true, db: false },
   { key: "total_db", title: "Sensitivities", note: "root mean square of S", told: decibels, share: false, db: true },
   { key: "gates_db", title: "Lost to gates", note: "what gates make of S", told: decibels, share: false, db: true },
+  { key: "share", title: "Shares", note: "of the gradient's path energy",
+    told: (x) => `${shown(100 * x, 3)} %`, share: false, db: false },
 ];
 
 /** @param {import("./view.js").Context} context */
@@ -48,7 +50,7 @@ export function heatmapSection({ selection }) {
       remark.textContent = "A row is a level, the target's own at the top; a cell is a node, in the order in which they are "
         + "drawn. A dot stands where there is no number: inputs have no gate, and of nothing there are no decibels."
         + (apart ? ` ${plural(apart, "node")}, from which no path leads to the target, ${apart === 1 ? "is" : "are"} left out.` : "");
-      maps = MAPS.map((kind) => new Heatmap(kind, unpack(data.report.maps[kind.key]), levels, data.network.names, selection));
+      maps = MAPS.filter(({ key }) => data.report.maps[key]).map((kind) => new Heatmap(kind, unpack(data.report.maps[kind.key]), levels, data.network.names, selection));
       grid.replaceChildren(...maps.map((map) => map.element));
       repaint();
     },
@@ -74,7 +76,7 @@ class Heatmap {
     this.levels = levels;
     this.names = names;
     this.selection = selection;
-    [this.low, this.high] = kind.share ? [0, 1] : extent(Array.from(numbers));
+    [this.low, this.high] = kind.share ? [0, 1] : extent(levels.nodes.flat().map((j) => numbers[j]));
     if (!kind.share && !kind.db) {
       this.high = Math.max(Math.abs(this.low), Math.abs(this.high));
       this.low = this.low < 0 ? -this.high : 0;

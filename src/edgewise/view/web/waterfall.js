@@ -31,6 +31,7 @@ export function bars(rows) {
 export function waterfallSection({ selection }) {
   const chart = make("div", { class: "ew-waterfall" });
   const body = make("tbody");
+  const differ = make("p", { class: "ew-note" });
   const table = make(
     "table", { class: "ew-terms ew-budget" },
     make("thead", {}, make("tr", {}, ...["level", "nodes", "weights", "gates", "interference", "total"].map((text) =>
@@ -45,6 +46,7 @@ export function waterfallSection({ selection }) {
       + "decibels: −20 dB is a tenth. Level by level three bars, each beginning where the one before it ended." }),
     make("p", { class: "ew-legend" }, ...PARTS.map(([part]) => make("span", { class: "ew-key" }, swatch(kind, part), part))),
     make("div", { class: "ew-beside" }, chart, make("div", { class: "ew-scroll" }, table)),
+    differ,
   );
   /** @type {Levels} */ let levels;
   /** @type {[number, Element][]} */ let marked = [];
@@ -72,6 +74,13 @@ export function waterfallSection({ selection }) {
       const lines = rows.map((/** @type {any} */ row) => tableRow(row, String(row.level), () => choose(row.level)));
       body.replaceChildren(...lines, tableRow(numbers(data.report.budget.total), "all", null));
       marked = [...groups, ...rows.map((/** @type {any} */ row, /** @type {number} */ k) => [row.level, lines[k]])];
+      const { spread_db: told } = data.report;
+      differ.hidden = !told;
+      if (told) {
+        const [low, middle, high] = [told.p05, told.p50, told.p95].map((x) => decibels(real(x)));
+        differ.textContent = `Samples differ: of what arrives at the last level the median is ${middle}, and nine of ten `
+          + `samples lie from ${low} to ${high}.`;
+      }
       light();
     },
     close: () => void end(),
