@@ -16,6 +16,8 @@ from edgewise.plan import CycleFound, Plan, depth_to, find_cycle, group_by, make
 from edgewise.results import BackwardPass, ForwardPass
 
 if TYPE_CHECKING:
+    from anywidget import AnyWidget
+
     from edgewise.transform import Decoupled
 
 Node = int | str
@@ -525,6 +527,26 @@ class Network:
         from edgewise.transform import decouple  # transform makes Networks
 
         return decouple(self)
+
+    def show(
+        self,
+        x: samples.Samples | None = None,
+        target: Node | None = None,
+        *,
+        y: ArrayLike | None = None,
+        loss: str | losses.Loss | None = None,
+    ) -> "AnyWidget":
+        """The network as a widget in a notebook; with x both passes through it, step by step.
+
+        x, target, y, loss : as for `backprop`, one target or a loss.
+
+        Raises as `backprop` does, and MissingDependencyError without `edgewise[notebook]`.
+        """
+        if x is not None:
+            return self.backprop(x, target, y=y, loss=loss).show()
+        from edgewise.view import scene, widget
+
+        return widget.show(scene.data(self))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the network to a file; the suffix picks the format: .json, .safetensors, .graphml, .csv, .parquet or

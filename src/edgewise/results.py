@@ -1,7 +1,7 @@
 """What a pass gives back: every quantity of the theory, made into an array when it is first asked for, once."""
 
 from collections.abc import Callable
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +10,17 @@ from edgewise.arrays import FloatArray
 from edgewise.errors import DataError
 from edgewise.places import AbsentArcs, Places
 
+if TYPE_CHECKING:
+    from anywidget import AnyWidget
+
+    from edgewise.network import Network
+
 
 class ForwardQuantities(Protocol):
     """What an engine keeps of a forward pass; each method makes its array."""
 
+    @property
+    def network(self) -> "Network": ...
     def value(self) -> FloatArray: ...  # (B, N)
     def preactivation(self) -> FloatArray: ...  # (B, N)
     def gate(self) -> FloatArray: ...  # (B, N)
@@ -188,6 +195,20 @@ class BackwardPass(ForwardPass):
             raise DataError(f"count must be at least 0, not {wanted.min()}")
         group = np.zeros(len(places.pairs), np.int32) if together else np.arange(len(places.pairs), dtype=np.int32)
         return self._backward.strongest_absent(places, group, wanted.astype(np.int64), self._divisor())
+
+    def show(self) -> "AnyWidget":
+        """The pass, step by step, as a widget in a notebook: forward, then back from the target or the loss.
+
+        Raises DataError for several targets, and if the network has other parameters by now;
+        MissingDependencyError without `edgewise[notebook]`.
+        """
+        from edgewise.view import scene, widget
+
+        net = self._backward.network
+        first = np.atleast_2d(self.value)[:1]
+        if not np.allclose(net.forward(first[:, net.inputs]).value, first, rtol=1e-4, atol=1e-6, equal_nan=True):
+            raise DataError("the network has other parameters by now than in this pass; run backprop again")
+        return widget.show(scene.data(net, self))
 
     def __repr__(self) -> str:
         shape = np.shape(self.value)

@@ -3,7 +3,9 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,8 +16,11 @@ from edgewise.diagnosis import remedies
 from edgewise.diagnosis.budget import Budget, together
 from edgewise.diagnosis.findings import Finding, find
 from edgewise.diagnosis.signals import Batch, Signals, measure, read
-from edgewise.errors import DataError
+from edgewise.errors import DataError, FormatError
 from edgewise.network import Network
+
+if TYPE_CHECKING:
+    from anywidget import AnyWidget
 
 SCHEMA = 1
 TRIED_ON = 256
@@ -110,6 +115,32 @@ class Report:
             if finding.severity != "note":
                 found += sorted(_tried(self.network, self.batch, finding), key=lambda trial: trial.worth)
         return tuple(found)
+
+    def show(self) -> "AnyWidget":
+        """All of it as a widget in a notebook. Raises MissingDependencyError without `edgewise[notebook]`."""
+        from edgewise.diagnosis import overview
+        from edgewise.view import widget
+
+        return widget.show(overview.of_report(self))
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write all of it to a file, whole or not at all: `.html`, a page to look at, or `.json`, `to_dict()`.
+
+        Raises FormatError for another suffix, and if it cannot be written.
+        """
+        suffix = Path(path).suffix.lower()
+        if suffix == ".html":
+            from edgewise.diagnosis import overview
+            from edgewise.view import page
+
+            page.write(path, overview.of_report(self), title="Report")
+        elif suffix == ".json":
+            from edgewise.formats import atomic
+            from edgewise.view import machine
+
+            atomic.write_text(path, machine.as_json(self.to_dict()) + "\n")
+        else:
+            raise FormatError(f"a report is written to .html or .json, not to {str(path)!r}")
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data; `schema` says in which form."""

@@ -86,6 +86,10 @@ class NativePass:
             structure_of(network), network.weight, network.bias, network.response, x, gates, self._threads
         )
 
+    @property
+    def network(self) -> "Network":
+        return self._network
+
     def _empty(self, *shape: int) -> FloatArray:
         return empty(shape, self._network.dtype)
 

@@ -160,6 +160,10 @@ class ReferencePass:
     def __init__(self, network: "Network", x: FloatArray, kept: FloatArray | None = None) -> None:
         self._run = run_forward(network, x, kept=kept)
 
+    @property
+    def network(self) -> "Network":
+        return self._run.network
+
     # ---- forward ----
 
     def value(self) -> FloatArray:

@@ -49,4 +49,4 @@ def esm() -> str:
 @cache
 def css() -> str:
     """The style sheet that goes with it (`_css`)."""
-    return source("view.css")
+    return source("view.css") + source("report.css")

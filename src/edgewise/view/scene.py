@@ -33,7 +33,7 @@ def packed(array: ArrayLike) -> dict[str, Any]:
     given = np.asarray(array)
     if given.dtype.kind in "iub":
         kind, stored = "int32", given.astype("<i4")
-    elif given.size <= EXACT:
+    elif given.size <= EXACT and given.dtype != np.float32:
         kind, stored = "float64", given.astype("<f8")
     else:
         with np.errstate(over="ignore"):

@@ -78,6 +78,7 @@ class NetworkSection {
     this.label = `A network of ${size} in ${plural(graph.nLevels, "level")}`;
     this.stage.canvas.setAttribute("aria-label", this.label);
     if (this.pass) this.player.show(graph, this.steps, this.pass);
+    else this.moment = null;
     this.draw();
     this.stepped(true);
   }
@@ -119,7 +120,7 @@ class NetworkSection {
   reachedAt(at) {
     const n = this.graph?.nNodes ?? 0;
     const reached = { forward: new Uint8Array(n), backward: new Uint8Array(n) };
-    for (let k = 0; k < at; k++) reached[this.steps[k].phase][this.steps[k].node] = 1;
+    for (let k = 0; k < Math.min(at, this.steps.length); k++) reached[this.steps[k].phase][this.steps[k].node] = 1;
     return reached;
   }
 

@@ -1,8 +1,14 @@
 /** The view: a section for each part of the data that is there, all sharing one selection. */
 
+import { curvesSection } from "./curves.js";
+import { distributionsSection } from "./distributions.js";
 import { make } from "./dom.js";
+import { findingsSection } from "./findings.js";
+import { heatmapSection } from "./heatmap.js";
 import { networkSection } from "./network.js";
 import { Selection } from "./selection.js";
+import { chosenSection, summarySection } from "./summary.js";
+import { waterfallSection } from "./waterfall.js";
 
 /**
  * @typedef {{model: any, selection: Selection}} Context what every section is given
@@ -11,7 +17,16 @@ import { Selection } from "./selection.js";
 
 /** Which sections there are, in the order in which they stand: when one is shown, and what makes it.
  * @type {{shown: (data: any) => boolean, make: (context: Context) => Section}[]} */
-const SECTIONS = [{ shown: (data) => Boolean(data.network), make: networkSection }];
+const SECTIONS = [
+  { shown: (data) => Boolean(data.report), make: summarySection },
+  { shown: (data) => Boolean(data.report), make: chosenSection },
+  { shown: (data) => Boolean(data.report?.findings), make: findingsSection },
+  { shown: (data) => Boolean(data.report?.curves), make: curvesSection },
+  { shown: (data) => Boolean(data.report?.budget), make: waterfallSection },
+  { shown: (data) => Boolean(data.network), make: networkSection },
+  { shown: (data) => Boolean(data.report?.maps), make: heatmapSection },
+  { shown: (data) => Boolean(data.report?.distributions), make: distributionsSection },
+];
 
 /** Show the model's data in an element, and follow both; returns what ends that, as anywidget asks.
  * @param {{model: any, el: HTMLElement}} host */
