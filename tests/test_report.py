@@ -136,6 +136,27 @@ def test_a_runs_report_of_another_table(trained, tmp_path):
     assert data_of((tmp_path / "r.html").read_text(encoding="utf-8"))["report"]["n_samples"] == 150
 
 
+def test_a_run_whose_data_have_changed_asks_for_rows(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [f"{a},{b},{a + b}" for a, b in rng.normal(size=(60, 2))]
+    table, folder = tmp_path / "t.csv", tmp_path / "run"
+    table.write_text("\n".join(["a,</script>,t", *rows]))
+    assert run("train", table, "--target", "t", "--epochs", 2, "--quiet", "--out", folder).exit_code == 0
+    assert run("report", folder, "--out", tmp_path / "r.html").exit_code == 0
+    shown = data_of((tmp_path / "r.html").read_text(encoding="utf-8"))["report"]
+    assert dict(shown["facts"])["held-out R²"]
+    assert shown["curves"]["metric_name"] == "R²"
+    table.write_text("\n".join(["a,</script>,t", *rows[:40]]))
+    found = run("report", folder, "--out", tmp_path / "r.html")
+    assert found.exit_code == 2
+    assert "no longer the table" in found.stderr
+    assert run("report", folder, table, "--out", tmp_path / "r.html").exit_code == 0
+    (folder / "settings.json").unlink()
+    assert "say which rows to look at with DATA" in run("report", folder, "--out", tmp_path / "r.html").stderr
+    (folder / "history.csv").write_text("epoch\nx\n")
+    assert "no history of a run" in run("report", folder, table, "--out", tmp_path / "r.html").stderr
+
+
 def test_a_networks_report_with_and_without_labels(tmp_path):
     net = ew.mlp([2, 3, 1], activation="tanh", seed=0)
     net.save(tmp_path / "net.json")

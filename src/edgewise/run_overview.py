@@ -37,7 +37,10 @@ def of_run(folder: Path, source: str | None = None) -> dict[str, Any]:
 
 def _held_out(folder: Path, run: Run) -> tuple[FloatArray, NDArray[Any], str]:
     """(B, n_inputs), y and their name: rows that training has not seen, found again as they were found then."""
-    settings = read_settings(folder)
+    try:
+        settings = read_settings(folder)
+    except FormatError as error:
+        raise FormatError(f"{error}; say which rows to look at with DATA") from None
     again = prepared.prepare(settings)
     if again.preprocessing != run.preprocessing:
         raise DataError(f"{settings.data} is no longer the table that was learnt from; say which rows with DATA")

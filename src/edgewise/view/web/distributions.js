@@ -89,7 +89,7 @@ function ridges(told, some, title, apart, choose) {
       draw("text", { class: "ew-tick", x: BOX.left - 7, y: base - 6, "text-anchor": "end", text: String(level) }),
       all && without
         ? draw("text", { class: "ew-tick ew-apart", x: BOX.left + 2, y: base - BOX.row + 14,
-          text: `${((100 * without) / (all + without)).toFixed(0)} % ${apart}` }) : null,
+          text: `${percent(without / (all + without))} ${apart}` }) : null,
     );
     return /** @type {[number, Element]} */ ([level, row]);
   });
@@ -100,6 +100,11 @@ function ridges(told, some, title, apart, choose) {
       draw("text", { class: "ew-tick", x: x(number), y: BOX.row * some.length + 16, "text-anchor": "middle", text: shown(number, 3) })),
   );
   return { picture, rows };
+}
+
+/** @param {number} share */
+function percent(share) {
+  return share < 0.01 ? "< 1 %" : share > 0.99 ? "> 99 %" : `${(100 * share).toFixed(0)} %`;
 }
 
 /** Where the middle half lies. @param {ArrayLike<number>} counts @param {{low: number, high: number}} told */
