@@ -23,6 +23,7 @@ Score = dict[str, tuple[int, int, int]]
 
 TOOLS: dict[str, Tool] = {
     "ew.diagnose": native.verdict,
+    "edgewise.torch.watch": modules.edgewise_watch,
     "torchmortem": modules.torchmortem,
     "torchdiag": modules.torchdiag,
     "graphyco": modules.graphyco,
@@ -50,7 +51,7 @@ def score(name: str, tool: Tool, seeds: range, kinds: list[str], show: bool) -> 
             if show and not (cause and place):
                 print(f"    seed {seed}: {verdict}; label {case.cause} {case.where}", file=sys.stderr)
         found[kind] = (causes, places, len(seeds))
-        print(f"{name:16} {kind:24} cause {causes:3}, place {places:3} of {len(seeds)}", flush=True)
+        print(f"{name:20} {kind:24} cause {causes:3}, place {places:3} of {len(seeds)}", flush=True)
     return found
 
 

@@ -63,7 +63,7 @@ def module(case: Case) -> nn.Sequential:
 def loss_of(case: Case) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
     if case.loss == "cross_entropy":
         return nn.functional.cross_entropy
-    return lambda o, y: 0.5 * ((o - y) ** 2).sum(dim=1).mean()
+    return lambda o, y: 0.5 * nn.functional.mse_loss(o, y)
 
 
 def data(case: Case) -> tuple[torch.Tensor, torch.Tensor]:
@@ -103,6 +103,26 @@ CAUSES = {
     "vanishing_gradient": "weights",
     "exploding_gradient": "weights",
 }
+
+
+def edgewise_watch(case: Case) -> Verdict:
+    """What it says at the first step; if that is nothing, at the last."""
+    from edgewise.torch import watch
+
+    model = module(case)
+    with watch(model) as watching:
+        train(case, model, lambda step: step())
+    for report in (watching.first, watching.report()):
+        assert report is not None
+        for finding in report.findings:
+            if finding.severity != "note":
+                steps = steps_of(report.names(finding))
+                if finding.cause == "data" and finding.nodes:
+                    steps = (-1,)
+                elif finding.levels == (0,) and not finding.nodes:
+                    steps = (len(case.steps) - 1,)
+                return Verdict(finding.code, finding.cause, steps)
+    return Verdict(None)
 
 
 def torchmortem(case: Case) -> Verdict:

@@ -16,5 +16,6 @@ from edgewise.torch.from_module import from_module
 from edgewise.torch.graph_module import GraphModule
 from edgewise.torch.plain import to_module
 from edgewise.torch.sparsify import SparseLayers, SparseLinear, sparsify_
+from edgewise.torch.watch import Watch, watch
 
-__all__ = ["GraphModule", "SparseLayers", "SparseLinear", "from_module", "sparsify_", "to_module"]
+__all__ = ["GraphModule", "SparseLayers", "SparseLinear", "Watch", "from_module", "sparsify_", "to_module", "watch"]
