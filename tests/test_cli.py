@@ -350,6 +350,43 @@ def test_a_line_of_json_after_every_epoch(here):
     assert lines[-1]["held_out"]["accuracy"] > 0.3
 
 
+def test_explain_a_run(here):
+    succeed("train", "iris", "--epochs", 4, "--watch", "--out", "run", "--quiet")
+    out = succeed("explain", "run")
+    assert "rows held out of iris, target loss cross_entropy" in out
+    assert "While it trained, from the loss to the inputs" in out
+    found = json.loads(succeed("explain", "run", "--json"))
+    assert {"findings", "trials", "spread_db", "watch", "by_node"} <= set(found)
+    assert "has its own" in fail("explain", "run", "--loss", "hinge")
+    (here / "run" / "watch.json").write_text('{"schema": 1, "moments": [{}]}')
+    assert "does not hold what a watch saw" in fail("explain", "run")
+
+
+def test_explain_a_network_and_a_table(here):
+    rng = np.random.default_rng(0)
+    rows = [f"{a:.5f},{b:.5f},{int(a > b)}" for a, b in rng.normal(size=(60, 2))]
+    (here / "table.csv").write_text("\n".join(["a,b,c", *rows]))
+    ew.mlp([2, 4, 2], activation="sigmoid", seed=0).save(here / "plain.json")
+    out = succeed("explain", "plain.json", "table.csv", "--target", "c")
+    assert "60 samples, target loss cross_entropy" in out
+    assert "which column of table.csv is the target" in fail("explain", "plain.json", "table.csv")
+    assert "give DATA, a table with the target, or --input" in fail("explain", "plain.json")
+    ew.mlp([3, 4, 2], seed=0).save(here / "three.json")
+    assert "beside 'a'; the network has 3 inputs" in fail("explain", "three.json", "table.csv", "--target", "a")
+    succeed("train", "table.csv", "--target", "c", "--epochs", 2, "--out", "run", "--quiet")
+    learnt = ("--preprocessing", "run/preprocessing.json")
+    found = json.loads(succeed("explain", "run/network.json", "table.csv", "--target", "c", *learnt, "--json"))
+    run = json.loads(succeed("explain", "run", "table.csv", "--json"))
+    assert found["total"]["total_db"] == pytest.approx(run["total"]["total_db"], abs=1e-3)
+
+
+def test_watching_a_run(here):
+    out = succeed("train", "iris", "--epochs", 4, "--watch", "--out", "run")
+    assert "watched every 50 steps" in out
+    watched = json.loads((here / "run" / "watch.json").read_text())
+    assert (watched["schema"], watched["every"], watched["moments"][0]["step"]) == (1, 50, 0)
+
+
 def test_scalars_for_tensorboard(here):
     succeed("train", "iris", "--epochs", 4, "--tensorboard", "events", "--out", "run", "--quiet")
     (file,) = Path("events").iterdir()

@@ -8,11 +8,16 @@ from functools import cached_property
 from os import PathLike
 from typing import Any, ClassVar
 
+from numpy.typing import NDArray
+
 from edgewise import gates
 from edgewise.arrays import FloatArray
 from edgewise.formats import atomic
+from edgewise.losses import Loss
 from edgewise.network import Network
 from edgewise.results import BackwardPass
+
+Samples = tuple[FloatArray, NDArray[Any], FloatArray | None]
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,17 @@ class StepRecord:
     """Mean loss of the step's minibatch, before the step."""
     network: Network
     """The network after the step; not a copy."""
+    before: Network
+    """The same before the step, with parameters of its own."""
+    loss_function: Loss
+    n_samples: int
+    """of the step"""
+    make_samples: Callable[[int | None], Samples] = field(repr=False)
     make_backward: Callable[[], BackwardPass] = field(repr=False)
+
+    def samples(self, most: int | None = None) -> Samples:
+        """A copy of x, y and weights (None if all are 1) of the step's samples, or of so many of them at most."""
+        return self.make_samples(most)
 
     @cached_property
     def backward(self) -> BackwardPass:

@@ -36,6 +36,7 @@ from edgewise.sparse import Change
 from edgewise.steps import Method
 
 Callback = Callable[[StepRecord], Any]
+"""What has an attribute `every` is called after every so many steps, from the first on, else after each."""
 SECONDS_AT_ONCE = 0.1
 """About how long the core may work before Python sees to interrupts."""
 INPUTS_WATCHED = 256
@@ -134,7 +135,8 @@ class Run:
         chunk, method = work.chunk, self.method
         while self.place < len(chunk.order) and not self.stop:
             first, before = self.place, self.steps.steps
-            earlier = self.net.with_own_parameters() if self.callbacks else None
+            due = self._due()
+            earlier = self.net.with_own_parameters() if due else None
             reached = self.steps.run(work, first, self._steps_at_once(saved), SECONDS_AT_ONCE)
             done = slice(first, reached)
             if self.steps.diverged:
@@ -143,7 +145,7 @@ class Run:
             self.tally.add(work.loss[counted], work.output[counted], chunk, counted, method.step_size)
             self.place = reached
             if earlier is not None and self.steps.steps > before:  # samples of weight 0 alone make no step
-                self._call_back(chunk, done, before, earlier, work.loss[done])
+                self._call_back(due, chunk, done, before, earlier, work.loss[done])
             if self.change is not None and self.steps.steps > before and self.steps.steps % self.change.every == 0:
                 self._rewire(self.change, chunk, done)
             if interrupted.is_set():
@@ -155,12 +157,18 @@ class Run:
 
     def _steps_at_once(self, saved: Checkpoint | None) -> int:
         """As many as may be taken before somebody wants to see the state."""
-        if self.callbacks:
+        if self._due():
             return 1
-        wanted = [] if self.change is None else [self.change.every]
+        wanted = [_every(callback) for callback in self.callbacks]
+        if self.change is not None:
+            wanted.append(self.change.every)
         if saved is not None and saved.steps is not None:
             wanted.append(saved.steps)
         return min((each - self.steps.steps % each for each in wanted), default=2**31)
+
+    def _due(self) -> list[Callback]:
+        """Who wants to see the next step."""
+        return [callback for callback in self.callbacks if self.steps.steps % _every(callback) == 0]
 
     def _rewire(self, change: Change, chunk: Chunk, done: slice) -> None:
         """Other arcs, as far as the change has any, and everything that belongs to an arc with it."""
@@ -190,6 +198,7 @@ class Run:
 
     def _call_back(
         self,
+        due: Sequence[Callback],
         chunk: Chunk,
         done: slice,
         step: int,
@@ -203,9 +212,15 @@ class Run:
             self.epoch,
             float(loss.sum(dtype=np.float64)) / total,
             self.net,
+            before,
+            self.method.loss,
+            done.stop - done.start,
+            lambda most: chunk.rows(
+                slice(done.start, done.stop if most is None else min(done.stop, done.start + most))
+            ),
             lambda: self.method.backward(before, chunk, done, step * self.method.accumulate),
         )
-        for callback in self.callbacks:  # each sees the step, also when an earlier one asks to stop
+        for callback in due:  # each sees the step, also when an earlier one asks to stop
             self.stop |= callback(record) is True
 
     def _end_epoch(self, shown: Display) -> bool:
@@ -440,6 +455,10 @@ def _pair(arrays: dict[str, Any], name: str) -> steps.Pair:
 def _shown(setting: Any) -> str | None:
     """A setting as text that is the same in another process."""
     return None if setting is None else repr(setting) if is_dataclass(setting) else type(setting).__name__
+
+
+def _every(callback: Callback) -> int:
+    return int(getattr(callback, "every", 1))
 
 
 @contextmanager

@@ -27,7 +27,7 @@ def of_run(folder: Path, source: str | None = None) -> dict[str, Any]:
     FormatError if the folder is no run, DataError if the table does not fit.
     """
     run = Run.load(folder)
-    x, y, which = _held_out(folder, run) if source is None else _rows(run, source)
+    x, y, which = samples(folder, run, source)
     report = diagnose(run.network, x, y, loss=run.loss)
     metrics = _metrics(folder)
     return overview.of_report(
@@ -35,8 +35,13 @@ def of_run(folder: Path, source: str | None = None) -> dict[str, Any]:
     )
 
 
+def samples(folder: Path, run: Run, source: str | None) -> tuple[FloatArray, NDArray[Any], str]:
+    """(B, n_inputs), y and their name: rows of a table that has the target, or those that were held out."""
+    return _held_out(folder, run) if source is None else _rows(run, source)
+
+
 def _held_out(folder: Path, run: Run) -> tuple[FloatArray, NDArray[Any], str]:
-    """(B, n_inputs), y and their name: rows that training has not seen, found again as they were found then."""
+    """Rows that training has not seen, found again as they were found then."""
     try:
         settings = read_settings(folder)
     except FormatError as error:
@@ -51,7 +56,7 @@ def _held_out(folder: Path, run: Run) -> tuple[FloatArray, NDArray[Any], str]:
 
 
 def _rows(run: Run, source: str) -> tuple[FloatArray, NDArray[Any], str]:
-    """The same of any table that has the target."""
+    """Rows of any table that has the target."""
     if streams.too_large(source):
         raise DataError(f"{source} is larger than memory; {SAMPLES:,} of its rows are enough for a report")
     preprocessing, net = run.preprocessing, run.network

@@ -96,7 +96,8 @@ def fit(
     resume : a checkpoint's path, to go on from there as if training had never stopped, to the last bit. What decides
         the steps must be as it was; only `patience` and `tolerance` may differ, and `epochs` where neither a schedule
         nor a change of arcs goes by them. It is saved to as before, unless `checkpoint` says otherwise.
-    callbacks : each is called with a `StepRecord` after every step; one that returns True ends training.
+    callbacks : each is called with a `StepRecord` after every step, or after every so many, from the first on, if it
+        has an attribute `every`; one that returns True ends training. See `edgewise.Watch`.
     on_epoch : each is called with an `EpochRecord` after every epoch; one that returns True ends training.
     processes : those that train together, from `edgewise.processes.join`, each called with the same arguments. Each
         goes through its share of every minibatch, and the steps are those that one process would take. The first alone

@@ -24,6 +24,7 @@ from edgewise.measuring import Level, measure, measure_levels
 from edgewise.network import Network
 from edgewise.prepared import Prepared, Streamed, prepare
 from edgewise.processes import Processes
+from edgewise.run import Callback
 from edgewise.settings import SETTINGS, Settings, read_settings
 from edgewise.training import fit
 from edgewise.view import curves, machine
@@ -82,6 +83,7 @@ def train(
     folder: Path | None = None,
     checkpoint_every: int | None = None,
     resume: bool = False,
+    callbacks: Sequence[Callback] = (),
     on_epoch: Sequence[Callable[[EpochRecord], Any]] = (),
     progress: bool = False,
     processes: Processes | None = None,
@@ -91,6 +93,7 @@ def train(
     folder : where settings.json and a checkpoint are kept while training, made if need be; None keeps neither.
     checkpoint_every : steps between two states saved; None is every five minutes.
     resume : go on from the checkpoint in the folder.
+    callbacks, on_epoch, progress : as for `fit`.
     processes : those that train together, each called alike, with one folder that all can read and the first writes.
     """
     _optimizer(settings), _schedule(settings), _change(settings)  # which say what does not fit before data are read
@@ -100,7 +103,7 @@ def train(
     else:
         data_of = nullcontext(prepare(settings))
     with data_of as prepared:
-        return _train(settings, prepared, folder, checkpoint_every, resume, on_epoch, progress, processes)
+        return _train(settings, prepared, folder, checkpoint_every, resume, callbacks, on_epoch, progress, processes)
 
 
 def _train(
@@ -109,6 +112,7 @@ def _train(
     folder: Path | None,
     checkpoint_every: int | None,
     resume: bool,
+    callbacks: Sequence[Callback],
     on_epoch: Sequence[Callable[[EpochRecord], Any]],
     progress: bool,
     processes: Processes | None,
@@ -140,6 +144,7 @@ def _train(
         seed=settings.seed,
         checkpoint=checkpoint,
         resume=checkpoint.path if checkpoint is not None and resume else None,
+        callbacks=callbacks,
         on_epoch=on_epoch,
         progress=progress,
         processes=processes,

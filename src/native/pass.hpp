@@ -34,6 +34,7 @@ public:
     // Σ over paths of ∏ z², which no sign can cancel; see edgewise/diagnosis/budget.py. `squared` are the parameters'
     // squares; with `open`, gates are 1. Heads all sum, and backward has not begun.
     void square(std::shared_ptr<const OwnParameters<T>> squared, bool open);
+    const std::shared_ptr<const OwnParameters<T>>& parameters() const { return parameters_; }
 
     // Into (samples, n_nodes), (samples, n_outputs), (samples, n_inputs), (samples); sums over samples divided by
     // `divisor` into (n_edges), (n_nodes), (n_nodes).

@@ -25,17 +25,22 @@ def read_inputs(net: Network, path: Path, preprocessing: Path | None) -> FloatAr
     if preprocessing is None:
         x = data.read_numbers(path, [net.names[j] for j in net.inputs])
     else:
-        try:
-            content = json.loads(preprocessing.read_bytes())
-        except OSError as error:
-            raise FormatError(f"cannot read {preprocessing}: {error.strerror or error}") from None
-        except (ValueError, RecursionError) as error:
-            raise FormatError(f"{preprocessing} is not JSON: {error}") from None
-        x = data.Preprocessing.from_dict(content).inputs(data.read_columns(path))
+        x = read_preprocessing(preprocessing).inputs(data.read_columns(path))
     if x.shape[1] != net.n_inputs:
         names = ", ".join(net.names[j] for j in net.inputs[:10]) + (", …" if net.n_inputs > 10 else "")
         raise DataError(f"{path} gives {x.shape[1]} inputs; the network has {net.n_inputs}: {names}")
     return x
+
+
+def read_preprocessing(path: Path) -> data.Preprocessing:
+    """What a training run has learnt of its columns."""
+    try:
+        content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise FormatError(f"cannot read {path}: {error.strerror or error}") from None
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{path} is not JSON: {error}") from None
+    return data.Preprocessing.from_dict(content)
 
 
 def target_node(net: Network, word: str | None) -> int:

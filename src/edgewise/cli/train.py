@@ -11,12 +11,15 @@ import typer
 
 from edgewise import data, processes
 from edgewise.cli.app import OUT_FOLDER, Json, app
+from edgewise.diagnosis import Watch
 from edgewise.errors import DataError
+from edgewise.formats import atomic
 from edgewise.history import EpochRecord
 from edgewise.view import machine, text
 from edgewise.view.tensorboard import Scalars
 from edgewise.view.text import TextTable
 
+WATCH = "watch.json"
 DATA_PANEL, STEPS_PANEL, RESTRAINT_PANEL, RUN_PANEL = "What to train", "Steps", "Holding back", "The run"
 
 
@@ -164,6 +167,14 @@ def train(
             min=1, help="Steps between two saved states; every five minutes if left out.", rich_help_panel=RUN_PANEL
         ),
     ] = None,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch",
+            help="Look at gradients, gates and updates of every 50th step; writes watch.json.",
+            rich_help_panel=RUN_PANEL,
+        ),
+    ] = False,
     tensorboard: Annotated[
         Path | None,
         typer.Option(
@@ -238,6 +249,7 @@ def train(
             test_share=test_share,
             stream=stream,
         )
+    watching = Watch() if watch else None
     on_epoch: list[Callable[[EpochRecord], Any]] = []
     if json_lines:
         on_epoch.append(lambda record: print(machine.as_json(record.to_dict(), indent=None), flush=True))
@@ -251,6 +263,7 @@ def train(
                     folder=folder,
                     checkpoint_every=checkpoint_every,
                     resume=goes_on and training_report.has_begun(folder),
+                    callbacks=[] if watching is None else [watching],
                     on_epoch=(on_epoch if scalars is None else [*on_epoch, scalars]) if speaks else [],
                     progress=speaks and not (quiet or as_json or json_lines),
                     processes=together,
@@ -261,6 +274,9 @@ def train(
         print(f"edgewise: stopped; to go on: edgewise train --resume {text.printable(str(folder))}", file=sys.stderr)
         raise typer.Exit(130) from None
     written = training_report.write(report, folder)
+    if watching is not None:
+        written["watch"] = folder / WATCH
+        atomic.write_text(written["watch"], machine.as_json(watching.to_dict()) + "\n")
     if as_json or json_lines:
         found = report.metrics | {"files": {what: str(path) for what, path in written.items()}}
         print(machine.as_json(found, indent=None if json_lines else 2))
@@ -299,10 +315,28 @@ def train(
             ],
         ),
     )
+    if watching is not None:
+        console.print(f"\n{_seen(watching)}")
     console.print(f"wrote {', '.join(path.name for path in written.values())} to {text.printable(str(folder))}")
 
 
-WITH_RESUME = ("resume", "epochs", "checkpoint_every", "tensorboard", "distributed", "json_lines", "quiet", "as_json")
+def _seen(watch: Watch) -> str:
+    """What a watch saw, in a few lines."""
+    first, last = watch.moments[0], watch.moments[-1]
+    lines = [
+        f"watched every {watch.every} steps: from the loss to the inputs the gradient changed by "
+        f"{first.total()[3]:+.0f} dB at first, by {last.total()[3]:+.0f} dB in the end;",
+        f"open gates {first.open_gates:.0%} at first, {last.open_gates:.0%} in the end",
+    ]
+    for finding in watch.report().findings:
+        if finding.severity != "note":
+            lines.append(f"{finding.severity}: {finding.code}, cause: {finding.cause}: {finding.says}")
+    return "\n".join(lines)
+
+
+WITH_RESUME = (
+    *("resume", "epochs", "checkpoint_every", "watch", "tensorboard", "distributed", "json_lines", "quiet", "as_json"),
+)
 
 
 def _given(context: typer.Context, name: str) -> bool:

@@ -84,32 +84,47 @@ class Budget:
     @cached_property
     def rows(self) -> tuple[Row, ...]:
         """Level by level, the loss's or target's own first; they add up to `total`."""
-        found: list[Row] = []
-        before = (0.0, 0.0, 0.0, 0.0)
-        for level in range(int(self.depth.max(initial=-1)) + 1):
-            reached = self._of(self.depth == level)
-            parts = [_gain(*pair) for pair in zip(before, reached, strict=True)]
-            found.append(Row(level, int((self.depth == level).sum()), parts[0], parts[1], parts[2], parts[3]))
-            before = reached
-        return tuple(found)
+        width = np.bincount(self.depth[self.depth >= 0]).tolist()
+        return tuple(Row(level, width[level], w, g, i, t) for level, (w, g, i, t) in enumerate(self.gains.tolist()))
+
+    @cached_property
+    def gains(self) -> FloatArray:
+        """(levels, 4) the numbers of `rows`: what each level adds in weights, gates, interference and total."""
+        with np.errstate(invalid="ignore"):  # nothing less nothing, which is made 0
+            gain = np.diff(self._reached, axis=0, prepend=0)
+        gain[1:][self._reached[1:] == self._reached[:-1]] = 0
+        return gain
+
+    @cached_property
+    def _reached(self) -> FloatArray:
+        """(levels, 4) from 1 to each level."""
+        there = np.flatnonzero(self.depth >= 0)
+        order = there[np.argsort(self.depth[there], kind="stable")]
+        start = np.searchsorted(self.depth[order], np.arange(int(self.depth.max(initial=-1)) + 1))
+        count = np.append(start[1:], len(order)) - start
+        size = np.stack([_root_mean_square(array) for array in self._arrays])[:, order].astype(np.float64)
+        with np.errstate(all="ignore"):
+            largest = np.maximum.reduceat(size, start, axis=1)
+            scale = np.where((largest > 0) & np.isfinite(largest), largest, 1)
+            squares = np.add.reduceat(np.square(size / np.repeat(scale, count, axis=1)), start, axis=1)
+            return np.column_stack(_parts(*(np.sqrt(squares / count) * scale)))
 
     @property
     def total(self) -> Row:
         """From 1 to the last level."""
-        last = int(self.depth.max(initial=-1))
-        return Row(last, int((self.depth >= 0).sum()), *self._of(self.depth == last))
+        weights, gates, interference, total = self._reached[-1].tolist()
+        return Row(len(self._reached) - 1, int((self.depth >= 0).sum()), weights, gates, interference, total)
+
+    @property
+    def _arrays(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        return self.weights, self.gated, self.sensitivity
 
     def of_nodes(self) -> dict[str, FloatArray]:
         """(N,) `weights_db`, `gates_db`, `interference_db` and `total_db` of each node, root mean square over samples;
         NaN where no path leads to the target."""
-        parts = np.stack(_parts(*(_root_mean_square(a, axis=0) for a in (self.weights, self.gated, self.sensitivity))))
+        parts = np.stack(_parts(*(_root_mean_square(array) for array in self._arrays)))
         parts[:, self.depth < 0] = np.nan
         return dict(zip(PARTS, parts, strict=True))
-
-    def _of(self, nodes: NDArray[np.bool_]) -> tuple[float, float, float, float]:
-        sizes = (_root_mean_square(array[:, nodes]) for array in (self.weights, self.gated, self.sensitivity))
-        weights, gates, interference, total = (float(part) for part in _parts(*sizes))
-        return weights, gates, interference, total
 
     def to_dict(self) -> dict[str, Any]:
         """Rows and total as plain data, the same on every machine; `schema` says which."""
@@ -150,17 +165,19 @@ def gradient_budget(
 
 
 def of_passes(net: Network, passes: BackwardQuantities, start: objective.Objective) -> Budget:
-    """The budget of both passes that have been run already, of one target or a loss, in float64."""
+    """The budget of both passes that have been run already, of one target or a loss."""
     weights, gated = (np.sqrt(passes.squared_sensitivity(open_gates=opened)[0]) for opened in (True, False))
-    return Budget(depth_to(net.plan, net.head, start.nodes), passes.sensitivity()[0], weights, gated)
+    depth = net.depth if start.nodes is net.outputs else depth_to(net.plan, net.head, start.nodes)
+    return Budget(depth, passes.sensitivity()[0], weights, gated)
 
 
-def _root_mean_square(array: FloatArray, axis: int | None = None) -> FloatArray:
-    """Without leaving the range of numbers on the way."""
+def _root_mean_square(array: FloatArray) -> FloatArray:
+    """(N,) over the samples (B, N), without leaving the range of numbers on the way."""
     with np.errstate(all="ignore"):
-        largest = np.abs(array).max(axis=axis, keepdims=True)
+        largest = np.maximum(array.max(axis=0), -array.min(axis=0))
         scale = np.where((largest > 0) & np.isfinite(largest), largest, 1)
-        mean: FloatArray = np.sqrt(np.square(array / scale).mean(axis=axis)) * np.squeeze(scale, axis)
+        scaled = array / scale
+        mean: FloatArray = np.sqrt(np.einsum("bn,bn->n", scaled, scaled) / len(array)) * scale
     return mean
 
 
@@ -172,8 +189,3 @@ def _parts(weights: FloatArray, gated: FloatArray, size: FloatArray) -> tuple[Fl
         gates = np.where(weights == 0, 0, g - w)
         interference = np.where(gated == 0, 0, s - g)
         return w, gates, interference, np.where(size == 0, -np.inf, w + gates + interference)
-
-
-def _gain(before: float, after: float) -> float:
-    """0 from nothing to nothing."""
-    return 0.0 if before == after else after - before

@@ -14,6 +14,8 @@ SAYS = {
     "exploding_gradient": _GRADIENT,
     "dead_units": "{units} units, up to {share:.0%} of a level, have a gate of 0 on all {samples} samples: nothing "
     "before them learns through them",
+    "units_died": "{units} units, up to {share:.0%} of a level, were open and have had a gate of 0 since steps {first} "
+    "to {last}",
     "saturated_units": "{units} units, up to {share:.0%} of a level, have a gate that is nearly closed on {closed:.0%} "
     "of the samples",
     "symmetric_units": "{units} units are only {different} different ones: equal values and equal sensitivities, so "
@@ -47,6 +49,7 @@ HELPS = {
     ("exploding_gradient", "gates"): "an activation whose gate is at most 1",
     ("exploding_gradient", "interference"): "paths agree in sign: draw the weights anew, with mean 0",
     ("dead_units", "gates"): "smaller learning rate, biases of 0 or above, or leaky_relu",
+    ("units_died", "gates"): "a smaller learning rate, clip_norm, or leaky_relu",
     ("saturated_units", "gates"): "smaller weights, or standardised inputs",
     ("symmetric_units", "weights"): "draw the weights at random instead of setting them equal",
     ("zero_weights", "weights"): "draw these weights at random",

@@ -153,13 +153,17 @@ class Report:
         }
 
     def __str__(self) -> str:
-        lines = [str(self.budget), ""]
+        return "\n".join([str(self.budget), "", *self.found()])
+
+    def found(self) -> list[str]:
+        """The findings as lines of text, with remedies tried."""
+        lines = []
         for finding in self.findings:
             where = f" (levels {', '.join(map(str, finding.levels))})" if finding.levels else ""
             lines.append(f"{finding.severity}: {finding.code}, cause: {finding.cause}{where}")
             lines += [f"    {finding.says}", f"    may help: {finding.remedy}"]
             lines += [f"    tried {_outcome(trial)}" for trial in self.trials if trial.finding is finding]
-        return "\n".join(lines if self.findings else [*lines, "nothing found"])
+        return lines or ["nothing found"]
 
 
 def _outcome(trial: Trial) -> str:

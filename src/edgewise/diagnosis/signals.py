@@ -162,9 +162,7 @@ def _reduced(
     varies = (value != value[0]).any(axis=0)
     stirred = net.is_input.copy()
     stirred[net.head[(net.weight != 0) & varies[net.tail]]] = True
-    rows = [activations.get(name) for name in net.activation_names]
-    squashing = np.array([bool(np.isfinite(row.range).all()) for row in rows])[net.activation_code]
-    rounded = squashing & np.array([not row.kinks for row in rows])[net.activation_code]
+    squashing, rounded = bounded(net)
     fan_in = np.where(np.bincount(net.head, minlength=net.n_nodes), np.abs(net.response) * np.sqrt(square), np.nan)
     return Signals(
         names=net.names,
@@ -190,6 +188,14 @@ def _reduced(
         start=_start(start, passes, value[:, net.outputs]),
         mismatch=mismatch(net, start),
     )
+
+
+def bounded(net: Network) -> tuple[Bools, Bools]:
+    """(N,) whose activation is bounded on both sides; and whose gate is then 0 by rounding alone, having no kinks."""
+    rows = [activations.get(name) for name in net.activation_names]
+    squashing = np.array([bool(np.isfinite(row.range).all()) for row in rows])
+    smooth = np.array([not row.kinks for row in rows])
+    return squashing[net.activation_code], (squashing & smooth)[net.activation_code]
 
 
 def size(value: FloatArray) -> FloatArray:

@@ -80,6 +80,7 @@ class NativePass:
     def __init__(self, network: "Network", x: FloatArray, threads: int | None, *, gates: bool) -> None:
         self._network = network
         self._n_samples, self._x, self._threads = len(x), x, _team(threads)
+        self._squares: _core.Pass32 | _core.Pass64 | None = None
         kind = _core.Pass32 if network.dtype == np.float32 else _core.Pass64
         self._pass = kind(
             structure_of(network), network.weight, network.bias, network.response, x, gates, self._threads
@@ -219,27 +220,43 @@ class NativePass:
         network = self._network
         if not set(network.aggregation_names) <= {"sum", "mean"}:
             return ReferencePass(network, self._x).backward(self._objective).squared_sensitivity(open_gates=open_gates)
-        with np.errstate(over="ignore", under="ignore"):
-            weight, response = np.square(network.weight), np.square(network.response)
-        mean = np.array([name == "mean" for name in network.aggregation_names])[network.aggregation_code]
-        n_terms = np.diff(network.plan.in_start)[network.plan.position]
-        response[mean] /= np.maximum(n_terms[mean], 1)  # the core divides by it once more
-        nodes, which = np.unique(self._objective.nodes, return_inverse=True)
-        value = self.output().T if isinstance(self._objective, LossTarget) else self._empty(len(which), self._n_samples)
-        seed = self._objective.seed(np.ascontiguousarray(value)).sensitivity
-        start = np.zeros((len(seed), self._n_samples, len(nodes)), network.dtype)
-        for k, column in enumerate(which.reshape(-1).tolist()):
-            start[:, :, column] += seed[:, k]
-        np.square(start, out=start)
+        start, rows = self._squared_start
         out = self._by_target(network.n_nodes)
         for k, of_target in enumerate(self._targets_first(out)):
             squares = type(self._pass)(
                 structure_of(network), network.weight, network.bias, network.response, self._x, True, self._threads
             )
-            squares.square(weight, network.bias, response, open_gates)
-            squares.start_from(start[k], self._seed_rows(nodes))
+            if self._squares is None:
+                squares.square(*self._squared_parameters(), open_gates)
+                self._squares = squares
+            else:
+                squares.square_as(self._squares, open_gates)
+            squares.start_from(start[k], rows)
             squares.sensitivity(of_target)
         return self._targets_first(out)
+
+    def _squared_parameters(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Weights, biases and responses of the recursion on squares."""
+        network = self._network
+        with np.errstate(over="ignore", under="ignore"):
+            weight, response = np.square(network.weight), np.square(network.response)
+        if "mean" in network.aggregation_names:
+            mean = np.array([name == "mean" for name in network.aggregation_names])[network.aggregation_code]
+            n_terms = np.diff(network.plan.in_start)[network.plan.position]
+            response[mean] /= np.maximum(n_terms[mean], 1)  # the core divides by it once more
+        return weight, network.bias, response
+
+    @cached_property
+    def _squared_start(self) -> tuple[FloatArray, IntArray]:
+        """(T, B, K) the squares that it starts from, and which of the K nodes a row is, or -1."""
+        nodes, which = np.unique(self._objective.nodes, return_inverse=True)
+        value = self.output().T if isinstance(self._objective, LossTarget) else self._empty(len(which), self._n_samples)
+        seed = self._objective.seed(np.ascontiguousarray(value)).sensitivity
+        start = np.zeros((len(seed), self._n_samples, len(nodes)), self._network.dtype)
+        for k, column in enumerate(which.reshape(-1).tolist()):
+            start[:, :, column] += seed[:, k]
+        np.square(start, out=start)
+        return start, self._seed_rows(nodes)
 
     def input_gradient(self) -> FloatArray:
         out = self._by_target(self._network.n_inputs)

@@ -111,6 +111,14 @@ void bind_pass(nb::module_& module, const char* name) {
              },
              nb::arg("weight").noconvert(), nb::arg("bias").noconvert(), nb::arg("response").noconvert(),
              nb::arg("open"))
+        .def("square_as",
+             [](Pass& self, const Pass& other, bool open) {
+                 if (self.own->structure().node != other.own->structure().node)
+                     throw std::invalid_argument("the other pass is over another structure");
+                 nb::gil_scoped_release release;
+                 self.own->square(other.own->parameters(), open);
+             },
+             nb::arg("other"), nb::arg("open"))
         .def("value", nodes(Quantity::value), nb::arg("out").noconvert())
         .def("preactivation", nodes(Quantity::preactivation), nb::arg("out").noconvert())
         .def("gate", nodes(Quantity::gate), nb::arg("out").noconvert())

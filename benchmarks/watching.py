@@ -1,0 +1,81 @@
+"""What watching costs: training beside the same training with an edgewise.Watch, in one run.
+
+python -m benchmarks.watching --write docs/watching.md
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+import edgewise as ew
+from benchmarks import networks, timing
+
+COMMAND = "python -m benchmarks.watching --write docs/watching.md"
+BEGIN, FINISH = "<!-- figures begin -->", "<!-- figures end -->"
+PACE = timing.Pace(12.0, 5, 60)
+STEPS = 200
+LOOKS = (50, 1)
+
+
+def problems() -> dict[str, tuple[ew.Network, int]]:
+    """Networks in float32 and the size of a minibatch."""
+    return {
+        "64-64-32-10, 32 samples a step": (ew.mlp([64, 64, 32, 10], seed=0, dtype="float32"), 32),
+        "784-256-128-10, 128 samples": (ew.mlp([784, 256, 128, 10], seed=0, dtype="float32"), 128),
+        "784-1024-1024-10 with a twentieth of the arcs, 128 samples": (
+            networks.sparse(784, 1024, 1024, 10, sparsity=0.95, batch=128).net,
+            128,
+        ),
+        "random graph, 1,000 nodes, 20,000 arcs, 64 samples": (networks.random_dag(1000, 20_000, 64).net, 64),
+    }
+
+
+def run(net: ew.Network, x: np.ndarray, y: np.ndarray, batch: int, every: int | None) -> Callable[[], object]:
+    def fit() -> object:
+        watch = [] if every is None else [ew.Watch(every, keep=10_000)]
+        return ew.fit(
+            net,
+            x,
+            y,
+            loss="squared_error",
+            optimizer=ew.Adam(1e-9),
+            epochs=1,
+            batch_size=batch,
+            callbacks=watch,
+            progress=False,
+        )
+
+    return fit
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", metavar="FILE", type=Path, help="put the table into this Markdown file")
+    args = parser.parse_args()
+    rng = np.random.default_rng(0)
+    lines = [
+        f"Best times of a step, of {STEPS} in one call: `{COMMAND}`.",
+        "",
+        "| | alone | " + " | ".join(f"watched every {'step' if k == 1 else f'{k}th step'}" for k in LOOKS) + " |",
+        "|---|---:|" + "---:|" * len(LOOKS),
+    ]
+    for name, (net, batch) in problems().items():
+        x = rng.normal(size=(STEPS * batch, net.n_inputs)).astype(np.float32)
+        y = rng.normal(size=(len(x), net.n_outputs)).astype(np.float32)
+        sides = [run(net, x, y, batch, every) for every in (None, *LOOKS)]
+        for side in sides:
+            side()
+        best = [each.best / STEPS for each in timing.interleave(sides, PACE)]
+        cells = [f"{best[0] * 1e3:.3f} ms", *(f"{each * 1e3:.3f} ms, {each / best[0]:.2f}×" for each in best[1:])]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+        print(lines[-1], flush=True)
+    if args.write:
+        before, rest = args.write.read_text("utf-8").split(BEGIN, 1)
+        table = "\n".join(lines)
+        args.write.write_text(f"{before}{BEGIN}\n{table}\n{FINISH}{rest.split(FINISH, 1)[1]}", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

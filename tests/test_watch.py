@@ -1,0 +1,145 @@
+"""What a Watch sees of training: the budget of its steps, units that die, updates and noise; in bounded memory."""
+
+import json
+
+import numpy as np
+import pytest
+
+import edgewise as ew
+from edgewise.diagnosis import watch as watching
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(640, 8))
+Y = np.argmax(X[:, :3], axis=1)
+
+
+def network(**settings):
+    return ew.mlp([8, 16, 16, 3], activation="relu", seed=0, **settings)
+
+
+def fit(net, watch, **settings):
+    return ew.fit(net, X, Y, **({"epochs": 2, "batch_size": 32, "callbacks": [watch], "progress": False} | settings))
+
+
+def test_it_looks_every_so_many_steps_and_changes_nothing():
+    alone, watched = network(), network()
+    fit(alone, None, callbacks=[])
+    watch = ew.Watch(7)
+    fit(watched, watch)
+    assert (watched.weight == alone.weight).all()
+    assert [moment.step for moment in watch.moments] == [0, 7, 14, 21, 28, 35]
+    assert [moment.epoch for moment in watch.moments] == [0, 0, 0, 1, 1, 1]
+
+
+def test_callbacks_that_say_how_often_are_called_so_often():
+    class Now:
+        every = 5
+
+        def __init__(self):
+            self.steps = []
+
+        def __call__(self, record):
+            self.steps.append(record.step)
+            assert record.n_samples == len(record.samples()[0]) == 32
+            assert (record.before.weight != record.network.weight).any()
+
+    seldom, each = Now(), []
+    fit(network(), seldom, callbacks=[seldom, lambda record: each.append(record.step)])
+    assert seldom.steps == [0, 5, 10, 15, 20, 25, 30, 35]
+    assert each == list(range(40))
+
+
+def test_a_moment_is_the_budget_of_its_step():
+    seen = []
+
+    def keep(record):
+        seen.append((record.before.copy(), *record.samples(16)[:2], record.network.copy()))
+
+    watch = ew.Watch(1, samples=16)
+    fit(network(), watch, callbacks=[watch, keep], epochs=1)
+    for moment, (net, x, y, after) in zip(watch.moments, seen, strict=True):
+        budget = ew.gradient_budget(net, x, y=y, loss="cross_entropy")
+        rows = [(r.weights_db, r.gates_db, r.interference_db, r.total_db) for r in budget.rows]
+        np.testing.assert_allclose(moment.levels, rows, atol=1e-9)
+        assert moment.total()[3] == pytest.approx(sum(row[3] for row in rows[1:]))
+        for level, ratio in enumerate(moment.update_ratio.tolist(), 1):
+            edges = net.depth[net.tail] == level
+            change = np.square(after.weight[edges] - net.weight[edges]).mean()
+            assert ratio == pytest.approx((change / np.square(net.weight[edges]).mean()) ** 0.5)
+
+
+def test_noise_is_that_of_the_gradients_of_samples():
+    net = network()
+    x, y = X[:512], Y[:512]
+    each = net.backprop(x, y=y, loss="cross_entropy").weight_gradient_per_sample
+    bias = net.backprop(x, y=y, loss="cross_entropy").bias_gradient_per_sample
+    each = np.concatenate([each, bias], axis=1)
+    noise, signal = each.var(axis=0, ddof=1).sum(), np.square(each.mean(axis=0)).sum()
+    rng, found = np.random.default_rng(1), []
+    for _ in range(400):
+        rows = rng.permutation(512)[:64]
+        start, _ = ew.objective.read(net, 64, None, y[rows], "cross_entropy", None, None)
+        found.append(watching._noise(net, x[rows], start))
+    estimate = np.mean(found, axis=0)
+    assert estimate[0] == pytest.approx(noise, rel=0.1)
+    assert estimate[1] == pytest.approx(signal, rel=0.1)
+
+
+def test_units_that_die_are_told_with_when():
+    net = network()
+    watch = ew.Watch(5)
+    fit(net, watch, epochs=6, optimizer=ew.SGD(30.0), clip_norm=1.0)
+    report = watch.report()
+    died = next(finding for finding in report.findings if finding.code == "units_died")
+    assert died.evidence["last"] <= watch.moments[-1].step - 8 * 5 + 5  # for so many looks at 32 samples
+    gates = net.forward(X).gate[:, list(died.nodes)]
+    assert (gates == 0).mean() > 0.95
+    assert "were open" in died.says
+    assert watch.moments[0].dead == 0
+    assert watch.moments[-1].dead >= len(died.nodes)
+    json.dumps(report.to_dict(), allow_nan=False)
+
+
+def test_saturated_units_are_counted_and_rectifiers_are_not():
+    for activation, expected in (("tanh", True), ("relu", False)):
+        net = ew.mlp([8, 16, 3], activation=activation, seed=0)
+        net.weight[:128] *= 100
+        watch = ew.Watch(10)
+        fit(net, watch, epochs=1, optimizer=ew.SGD(1e-6))
+        assert (watch.moments[-1].saturated > 8) == expected
+
+
+def test_memory_is_bounded():
+    watch = ew.Watch(1, keep=8)
+    fit(network(), watch, epochs=5)
+    steps = [moment.step for moment in watch.moments]
+    assert len(steps) <= 8
+    assert watch.every == 16
+    assert steps == list(range(0, 100, 16))
+    assert sum(len(x) for x, _, _ in watch._recent) <= 2 * watching.LATELY
+
+
+def test_it_is_plain_data_and_a_table():
+    watch = ew.Watch(10)
+    net = network()
+    net.bias[8:24] = -1000  # nothing gets through
+    fit(net, watch)
+    data = json.loads(json.dumps(watch.to_dict(), allow_nan=False))
+    assert (data["schema"], data["every"], len(data["moments"])) == (1, 10, 4)
+    assert data["moments"][0]["levels"][2]["gates_db"] == "-inf"
+    assert len(str(watch).splitlines()) == 5
+
+
+def test_arcs_may_change():
+    net = ew.mlp([8, 32, 32, 3], density=0.3, seed=0)
+    watch = ew.Watch(5)
+    history = fit(net, watch, epochs=4, sparse=ew.sparse.RigL(every=10))
+    assert watch.report().network is history.network or history.network.n_edges == net.n_edges
+    assert all(np.isfinite(moment.levels).all() for moment in watch.moments)
+
+
+def test_what_does_not_fit_is_said():
+    with pytest.raises(ew.DataError, match="nothing has been watched yet"):
+        ew.Watch().report()
+    with pytest.raises(ew.DataError, match="every must be a whole number"):
+        ew.Watch(0)
