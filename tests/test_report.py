@@ -373,6 +373,39 @@ def test_on_paper_everything_is_light_and_nothing_is_cut(opened):
     assert shown.pdf().startswith(b"%PDF")
 
 
+def test_the_network_is_printed_in_light_colours_whatever_the_screen_has(opened):
+    shown = opened(overview.of_report(diagnosed()))
+    pictures = []
+    for scheme in ("light", "dark"):
+        shown.emulate_media(media="screen", color_scheme=scheme)
+        shown.reload()
+        for media in ("screen", "print"):
+            shown.emulate_media(media=media, color_scheme=scheme)
+            shown.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            pictures.append(shown.evaluate("document.querySelector('.ew-canvas').toDataURL()"))
+    assert pictures[0] != pictures[2]
+    assert pictures[1] == pictures[3]
+
+
+def test_behind_what_is_lost_for_good_no_bars_are_drawn(opened):
+    rng = np.random.default_rng(0)
+    net = ew.mlp([3, 4, 4, 4, 2], activation="relu", seed=0)
+    net.bias[:] = -100  # every gate is closed
+    report = ew.diagnose(net, rng.normal(size=(9, 3)), rng.normal(size=(9, 2)), loss="squared_error")
+    lost = [row.total_db for row in report.budget.rows].index(-np.inf)
+    assert 0 < lost < len(report.budget.rows) - 1
+    shown = opened(overview.of_report(report))
+    levels = shown.locator(".ew-waterfall .ew-level")
+    drawn = [levels.nth(k).locator(".ew-bar").count() for k in range(levels.count())]
+    assert drawn == [3] * (lost + 1) + [0] * (len(report.budget.rows) - lost - 1)
+
+
+def test_sensitivities_that_are_infinite_are_no_reason_to_warn():
+    net = ew.mlp([3, 4, 1], activation="exp", seed=0)
+    net.weight[:] = 1e3
+    data_of(page.html(overview.of_target(net, np.ones((2, 3)))))
+
+
 def test_a_long_network_of_many_levels_is_drawn(opened):
     rng = np.random.default_rng(0)
     net = ew.random_dag(1_500, 20_000, n_inputs=10, seed=0)

@@ -38,13 +38,14 @@ test("what JSON does not know is read from words", () => {
   assert.deepEqual([-20, 0, 0.01, 3.25, -Infinity, NaN].map(decibels), ["−20.0 dB", "0.0 dB", "0.0 dB", "+3.3 dB", "−∞ dB", "none"]);
 });
 
-test("each bar begins where the one before it ended, and what is lost for good does not carry on", () => {
-  const row = (level, weights_db, gates_db, interference_db) => ({ level, weights_db, gates_db, interference_db });
-  const found = bars([row(0, -6, 0, 0), row(1, 2, -Infinity, 0), row(2, 1, 1, 1)]);
-  assert.deepEqual(found.map(({ from, to }) => [from, to]), [
+test("each bar begins where the one before it ended, and behind what is lost for good there are none", () => {
+  const row = (level, weights_db, gates_db, interference_db) =>
+    ({ level, weights_db, gates_db, interference_db, total_db: weights_db + gates_db + interference_db });
+  const ends = (...rows) => bars(rows).map(({ from, to }) => [from, to]);
+  assert.deepEqual(ends(row(0, -6, 0, 0), row(1, 2, -1, 3)), [[0, -6], [-6, -6], [-6, -6], [-6, -4], [-4, -5], [-5, -2]]);
+  assert.deepEqual(ends(row(0, -6, 0, 0), row(1, 2, -Infinity, 0), row(2, -Infinity, Infinity, 1)), [
     [0, -6], [-6, -6], [-6, -6],
     [-6, -4], [-4, -Infinity], [-4, -4],
-    [-4, -3], [-3, -2], [-2, -1],
   ]);
 });
 

@@ -165,9 +165,10 @@ def _step(net: Network, label: str, of: Network, bwd: BackwardPass, start: Any, 
 def _unexplained(net: Network, bwd: BackwardPass, shown: int) -> FloatArray:
     """(shown, N) S(i) − Σ_j S(j)·z(i,j): what the recursion starts from, 1 at a target, ∂J/∂o at an output."""
     sensitivity = np.atleast_2d(bwd.sensitivity)[:shown].astype(np.float64)
-    flow = sensitivity[:, net.head] * np.atleast_2d(bwd.edge_derivative)[:shown]
-    onward = [np.bincount(net.tail, row, minlength=net.n_nodes) for row in flow]
-    return sensitivity - np.array(onward).reshape(sensitivity.shape)
+    with np.errstate(all="ignore"):  # of infinite ones it is NaN
+        flow = sensitivity[:, net.head] * np.atleast_2d(bwd.edge_derivative)[:shown]
+        onward = [np.bincount(net.tail, row, minlength=net.n_nodes) for row in flow]
+        return sensitivity - np.array(onward).reshape(sensitivity.shape)
 
 
 def _target(net: Network, bwd: BackwardPass) -> int:

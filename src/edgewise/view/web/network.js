@@ -132,6 +132,7 @@ class NetworkSection {
 
   /** Light, dark, or onto paper, which does not wait for a frame. */
   recoloured() {
+    this.repaint(); // nodes are coloured when the picture is made
     this.stage.stale = true;
     this.stage.paint();
     this.matrices.paint();

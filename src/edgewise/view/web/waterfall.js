@@ -10,9 +10,9 @@ const SIZE_OF_WATERFALL = { height: 320, left: 58, right: 12, top: 14, bottom: 4
 let drawn = 0;
 
 /**
- * The bars of a waterfall, in decibels: each part from where the one before it ended. What is infinite ends at `floor`
- * or `ceiling`, and the next level starts again at its own total.
- * @param {{level: number, [part: string]: number}[]} rows
+ * The bars of a waterfall, in decibels: each part from where the one before it ended, up to the first level at which
+ * nothing arrives any more, or what has no size: nothing is to be told of those behind it.
+ * @param {{level: number, total_db: number, [part: string]: number}[]} rows
  */
 export function bars(rows) {
   let reached = 0;
@@ -23,6 +23,7 @@ export function bars(rows) {
       found.push({ level: row.level, part, from: reached, to });
       if (Number.isFinite(to)) reached = to;
     }
+    if (!Number.isFinite(row.total_db)) break;
   }
   return found;
 }
@@ -105,7 +106,7 @@ function waterfall(rows, kind, choose) {
   const [low, high] = [Math.min(0, ...ends), Math.max(0, ...ends)];
   const [floor, ceiling] = [low - 0.06 * (high - low || 1), high + 0.06 * (high - low || 1)];
   const { height, left, right, top, bottom } = SIZE_OF_WATERFALL;
-  const step = Math.max(6, Math.min(110, 620 / Math.max(rows.length, 1)));
+  const step = Math.min(110, 620 / Math.max(rows.length, 1)); // as wide as the text beside it is large
   const width = left + right + step * rows.length;
   const y = scale([floor, ceiling], [height - bottom, top]);
   const thick = (step * 0.8) / PARTS.length;
@@ -129,7 +130,7 @@ function waterfall(rows, kind, choose) {
           draw("rect", { class: `ew-bar ew-${part}`, x: at, y: a, width: Math.max(1, thick - 1), height: Math.max(1, b - a) }),
           draw("rect", { fill: `url(#${kind}-${part})`, x: at, y: a, width: Math.max(1, thick - 1), height: Math.max(1, b - a), "pointer-events": "none" }),
           Number.isFinite(to) ? null
-            : draw("text", { class: "ew-tick", x: at + thick / 2, y: to > 0 ? a + 12 : b - 3, "text-anchor": "middle", text: Number.isNaN(to) ? "?" : to > 0 ? "∞" : "−∞" }),
+            : draw("text", { class: "ew-tick ew-apart", x: at + thick / 2, y: to > 0 ? a + 12 : b - 3, "text-anchor": "middle", text: Number.isNaN(to) ? "?" : to > 0 ? "∞" : "−∞" }),
         ];
       }),
       k % every ? null
@@ -137,7 +138,7 @@ function waterfall(rows, kind, choose) {
     );
     return /** @type {[number, Element]} */ ([row.level, group]);
   });
-  const joints = rows.slice(1).map((_, k) => {
+  const joints = rows.slice(1, all.length / PARTS.length).map((_, k) => {
     const { from } = all[(k + 1) * PARTS.length];
     const x = left + (k + 1) * step;
     return draw("line", { class: "ew-joint", x1: x - step * 0.1, x2: x + step * 0.1, y1: y(from), y2: y(from) });
