@@ -1,0 +1,68 @@
+"""The view as one HTML file that needs nothing else: no network, no other file, no permission beyond its own script."""
+
+import base64
+import hashlib
+import html as markup
+from os import PathLike
+from typing import Any
+
+from edgewise.formats import atomic
+from edgewise.view import machine, module
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<main id="view"></main>
+<noscript>This page is drawn by its own script, which this browser does not run.</noscript>
+<script type="application/json" id="data">{data}</script>
+<script type="module">{script}</script>
+</body>
+</html>
+"""
+_BODY = "body { margin: 0; } main { padding: 16px 24px; max-width: 1400px; margin: 0 auto; }\n"
+_PAPER = (
+    "html { background: #ffffff; } @media screen and (prefers-color-scheme: dark) { html { background: #0f1318; } }\n"
+)
+
+
+def html(data: dict[str, Any], *, title: str = "Edgewise") -> str:
+    """The page that shows `data`, as `view.scene` makes it: one self-contained HTML text.
+
+    Its content security policy lets it run this script alone and load nothing.
+    """
+    script = _safe(module.joined("page.js"))
+    style = _PAPER + _BODY + module.css()
+    policy = (
+        f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    return _PAGE.format(
+        policy=policy,
+        title=markup.escape(title),
+        style=style,
+        data=machine.as_json(data, indent=None).replace("<", "\\u003c"),
+        script=script,
+    )
+
+
+def write(path: str | PathLike[str], data: dict[str, Any], *, title: str = "Edgewise") -> None:
+    """Write the page of `data` to a file, whole or not at all; FormatError if it cannot be written."""
+    atomic.write_text(path, html(data, title=title))
+
+
+def _safe(script: str) -> str:
+    """The script, checked: nothing in it ends its element early."""
+    if "</" in script or "<!--" in script:
+        raise AssertionError("the view's script holds what HTML would read as the end of it")
+    return script
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")

@@ -1,0 +1,55 @@
+/** The view: a section for each part of the data that is there, all sharing one selection. */
+
+import { make } from "./dom.js";
+import { networkSection } from "./network.js";
+import { Selection } from "./selection.js";
+
+/**
+ * @typedef {{model: any, selection: Selection}} Context what every section is given
+ * @typedef {{element: HTMLElement, update: (data: any) => void, close: () => void}} Section
+ */
+
+/** Which sections there are, in the order in which they stand: when one is shown, and what makes it.
+ * @type {{shown: (data: any) => boolean, make: (context: Context) => Section}[]} */
+const SECTIONS = [{ shown: (data) => Boolean(data.network), make: networkSection }];
+
+/** Show the model's data in an element, and follow both; returns what ends that, as anywidget asks.
+ * @param {{model: any, el: HTMLElement}} host */
+export function render({ model, el }) {
+  const selection = new Selection();
+  const root = make("div", { class: "ew-view" });
+  /** @type {(Section | null)[]} */ const sections = SECTIONS.map(() => null);
+
+  function update() {
+    const data = model.get("data");
+    if (!data || data.schema !== 1) {
+      root.replaceChildren(make("p", { role: "alert", text: "This view knows data of schema 1 only." }));
+      return;
+    }
+    SECTIONS.forEach(({ shown, make: makeSection }, k) => {
+      if (shown(data)) {
+        sections[k] ??= makeSection({ model, selection });
+      } else {
+        sections[k]?.close();
+        sections[k] = null;
+      }
+    });
+    const there = sections.flatMap((section) => (section ? [section] : []));
+    const elements = there.map((section) => section.element);
+    if (elements.some((element, k) => root.children[k] !== element) || root.children.length !== elements.length) {
+      root.replaceChildren(...elements);
+    }
+    for (const section of there) section.update(data);
+  }
+
+  el.append(root);
+  model.on("change:data", update);
+  update();
+  return () => {
+    model.off("change:data", update);
+    for (const section of sections) section?.close();
+    root.remove();
+  };
+}
+
+export default { render };
