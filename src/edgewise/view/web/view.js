@@ -1,6 +1,8 @@
 /** The view: a section for each part of the data that is there, all sharing one selection. */
 
 import { make } from "./dom.js";
+import { editingSection } from "./editing.js";
+import { follow } from "./following.js";
 import { networkSection } from "./network.js";
 import { Selection } from "./selection.js";
 
@@ -11,13 +13,17 @@ import { Selection } from "./selection.js";
 
 /** Which sections there are, in the order in which they stand: when one is shown, and what makes it.
  * @type {{shown: (data: any) => boolean, make: (context: Context) => Section}[]} */
-const SECTIONS = [{ shown: (data) => Boolean(data.network), make: networkSection }];
+const SECTIONS = [
+  { shown: (data) => Boolean(data.network), make: networkSection },
+  { shown: (data) => Boolean(data.live), make: editingSection },
+];
 
 /** Show the model's data in an element, and follow both; returns what ends that, as anywidget asks.
  * @param {{model: any, el: HTMLElement}} host */
 export function render({ model, el }) {
   const selection = new Selection();
   const root = make("div", { class: "ew-view" });
+  /** @type {any} */ let before = null;
   /** @type {(Section | null)[]} */ const sections = SECTIONS.map(() => null);
 
   function update() {
@@ -26,6 +32,8 @@ export function render({ model, el }) {
       root.replaceChildren(make("p", { role: "alert", text: "This view knows data of schema 1 only." }));
       return;
     }
+    if (data.live) follow(selection, before, data.network);
+    before = data.network;
     SECTIONS.forEach(({ shown, make: makeSection }, k) => {
       if (shown(data)) {
         sections[k] ??= makeSection({ model, selection });
