@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from edgewise.interop.networkx import from_networkx, to_networkx
     from edgewise.interop.tensorneat import from_tensorneat
     from edgewise.population import fit_many, forward_many
+    from edgewise.view.page import save_page
 
 __all__ = [
     "SGD",
@@ -118,6 +119,7 @@ __all__ = [
     "plot",
     "random_dag",
     "relu",
+    "save_page",
     "show_config",
     "sigmoid",
     "sin",
@@ -159,6 +161,7 @@ _LATER = {
     "from_tensorneat": "edgewise.interop.tensorneat",
     "fit_many": "edgewise.population",
     "forward_many": "edgewise.population",
+    "save_page": "edgewise.view.page",
 }
 """Names whose modules are imported when they are first asked for: few programs need any, and every program waits for
 its imports."""

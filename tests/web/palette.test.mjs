@@ -19,7 +19,7 @@ test("every text reads on every ground: at least 4.5", () => {
 
 test("the style sheet has the same colours", () => {
   const css = readFileSync(new URL("../../src/edgewise/view/web/view.css", import.meta.url), "utf8");
-  const blocks = [...css.matchAll(/\{([^{}]*--text[^{}]*)\}/g)].map((match) =>
+  const blocks = [...css.matchAll(/\{([^{}]*--text:[^{}]*)\}/g)].map((match) =>
     Object.fromEntries([...match[1].matchAll(/--(\w+): (#[0-9a-f]{6})/g)].map(([, name, hex]) => [name, hex])));
   assert.deepEqual(blocks, [LIGHT, DARK, LIGHT]);
 });

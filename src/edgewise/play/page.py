@@ -2,13 +2,15 @@
 
 from typing import Any
 
+from edgewise.play.session import SAMPLES_SHOWN
 from edgewise.play.sketch import Sketch
 from edgewise.view import page, scene
 
 
 def data(sketch: Sketch, state: dict[str, Any]) -> dict[str, Any]:
     """The trait `data` of the view, with what its tools need under "play"."""
-    return scene.data(sketch.network, live=True) | {"play": state}
+    shown = sketch.backprop(slice(SAMPLES_SHOWN))
+    return scene.data(sketch.network, shown, samples=SAMPLES_SHOWN, live=True) | {"play": state}
 
 
 def html(content: dict[str, Any], port: int) -> str:

@@ -8,7 +8,9 @@ from os import PathLike
 from typing import Any
 
 from edgewise.formats import atomic
-from edgewise.view import machine, module
+from edgewise.network import Network
+from edgewise.results import BackwardPass
+from edgewise.view import machine, module, scene
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -57,6 +59,25 @@ def html(data: dict[str, Any], *, title: str = "Edgewise", entry: str = "page.js
 def write(path: str | PathLike[str], data: dict[str, Any], *, title: str = "Edgewise") -> None:
     """Write the page of `data` to a file, whole or not at all; FormatError if it cannot be written."""
     atomic.write_text(path, html(data, title=title))
+
+
+def save_page(
+    path: str | PathLike[str],
+    net: Network,
+    steps: BackwardPass | Sequence[tuple[str, Network, BackwardPass]] | None = None,
+    *,
+    samples: int = scene.SAMPLES,
+    title: str = "Edgewise",
+) -> None:
+    """Write the network, and a pass through it, as a page for any browser: one HTML file that needs nothing else.
+
+    steps : a backward pass of one target or a loss; or several moments of training, each as (label, network, pass), the
+        networks with the same arcs, the passes over the same samples. None shows the network alone.
+    samples : the first so many are shown; fewer where there are so many numbers that the page would grow large.
+
+    FormatError if it cannot be written, DataError if the passes are not of this kind.
+    """
+    write(path, scene.data(net, steps, samples=samples), title=title)
 
 
 def _safe(script: str) -> str:

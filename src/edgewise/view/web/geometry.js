@@ -4,30 +4,41 @@ const BOW = 0.22;
 const MARGIN = { left: 56, right: 56, top: 34, bottom: 44 };
 
 export class Geometry {
-  /** @param {import("./graph.js").Graph} graph */
-  constructor(graph) {
+  /** @param {import("./graph.js").Graph} graph @param {import("./figures.js").Figure} figure */
+  constructor(graph, figure) {
     this.graph = graph;
-    this.lowest = graph.y.reduce((low, y) => Math.min(low, y), 0);
-    this.highest = graph.y.reduce((high, y) => Math.max(high, y), 0);
-    const routes = graph.routes ? graph.routes.y : [];
-    for (const y of routes) {
+    this.figure = figure;
+    this.columns = 1;
+    [this.lowest, this.highest] = [Infinity, -Infinity];
+    const reach = (/** @type {number} */ y) => {
       this.lowest = Math.min(this.lowest, y);
       this.highest = Math.max(this.highest, y);
+    };
+    for (const j of Array.from(figure.nodes)) {
+      this.columns = Math.max(this.columns, figure.x[j] + 1);
+      reach(figure.y[j]);
     }
-    this.bows = bows(graph);
+    for (const e of Array.from(figure.arcs)) Array.from(figure.waypoints(e)).forEach(reach);
+    this.bows = bows(graph, figure);
+    for (const e of Array.from(figure.arcs)) {
+      for (const end of [graph.tail[e], graph.head[e]]) reach(figure.y[end] + 0.75 * this.bows[e]);
+    }
     this.decoupled = false;
     this.fit(800, 400);
   }
 
+  /** The height that the figure would like to have, in pixels. */
+  get wanted() {
+    return Math.max(240, Math.min(620, MARGIN.top + MARGIN.bottom + (this.highest - this.lowest) * 72));
+  }
+
   /** Show all of it in so many pixels. @param {number} width @param {number} height */
   fit(width, height) {
-    const across = Math.max(1, this.graph.nLevels - 1);
     const down = this.highest - this.lowest;
-    this.width = width;
-    this.height = height;
-    this.stepX = Math.max(1, (width - MARGIN.left - MARGIN.right) / across);
+    const across = Math.max(1, this.columns - 1);
+    this.stepX = Math.max(1, Math.min(260, (width - MARGIN.left - MARGIN.right) / across));
     this.stepY = Math.min(110, Math.max(0.5, (height - MARGIN.top - MARGIN.bottom) / Math.max(down, 1)));
-    this.left = this.graph.nLevels > 1 ? MARGIN.left : width / 2;
+    this.left = (width - this.stepX * (this.columns - 1)) / 2;
     this.top = (height + MARGIN.top - MARGIN.bottom) / 2 - ((this.lowest + this.highest) / 2) * this.stepY;
   }
 
@@ -47,25 +58,25 @@ export class Geometry {
     this.top += dy;
   }
 
+  /** Whether there is room for names below nodes. */
+  get named() {
+    return this.stepY >= 30 && this.stepX >= 34;
+  }
+
   /** The radius of a node in pixels. */
   get radius() {
-    return Math.max(2.5, Math.min(22, this.stepY * 0.36, this.stepX * (this.decoupled ? 0.12 : 0.26)));
+    const room = this.named ? (this.stepY - 16) / 2 : this.stepY * 0.36;
+    return Math.max(2.5, Math.min(22, room, this.stepX * (this.decoupled ? 0.1 : 0.24)));
   }
 
   /** @param {number} j @returns {[number, number]} */
   node(j) {
-    return [this.left + this.graph.level[j] * this.stepX, this.top + this.graph.y[j] * this.stepY];
+    return [this.left + this.figure.x[j] * this.stepX, this.top + this.figure.y[j] * this.stepY];
   }
 
   /** How far j⁻ is to the left of the middle and j⁺ to the right of it: 0 if neurons are whole. @param {number} j */
   apart(j) {
-    return this.decoupled && !this.graph.isInput.has(j) ? this.radius * 1.75 : 0;
-  }
-
-  /** The y of the waypoints of an arc, in steps. @param {number} e */
-  waypoints(e) {
-    const { routes } = this.graph;
-    return routes ? routes.y.subarray(routes.start[e], routes.start[e + 1]) : [];
+    return this.decoupled && !this.graph.isInput.has(j) ? this.radius * 1.9 : 0;
   }
 
   /**
@@ -73,15 +84,14 @@ export class Geometry {
    * @param {number} e @returns {{start: [number, number], pieces: number[][]}}
    */
   arc(e) {
-    const { tail, head, level } = this.graph;
-    const [i, j] = [tail[e], head[e]];
+    const [i, j] = [this.graph.tail[e], this.graph.head[e]];
     const [x0, y0] = this.node(i);
     const [x1, y1] = this.node(j);
-    const way = this.waypoints(e);
+    const way = this.figure.waypoints(e);
     const r = this.radius;
     const stops = [[x0 + this.apart(i) + r, y0]];
     for (let k = 0; k < way.length; k++) {
-      stops.push([this.left + (level[i] + 1 + k) * this.stepX, this.top + way[k] * this.stepY]);
+      stops.push([this.left + (this.figure.x[i] + 1 + k) * this.stepX, this.top + way[k] * this.stepY]);
     }
     stops.push([x1 - this.apart(j) - r, y1]);
     const bow = this.bows[e] * this.stepY;
@@ -97,7 +107,7 @@ export class Geometry {
   /** The node at a point, or null. @param {number} x @param {number} y */
   nodeAt(x, y) {
     let [found, nearest] = [null, Math.max(this.radius, 6) + 3];
-    for (let j = 0; j < this.graph.nNodes; j++) {
+    for (const j of Array.from(this.figure.nodes)) {
       const [nx, ny] = this.node(j);
       const distance = Math.hypot(Math.max(0, Math.abs(x - nx) - this.apart(j)), y - ny);
       if (distance < nearest) [found, nearest] = [j, distance];
@@ -108,7 +118,7 @@ export class Geometry {
   /** The arc nearest to a point, if it is within 6 pixels, or null. @param {number} x @param {number} y */
   arcAt(x, y) {
     let [found, nearest] = [null, 6];
-    for (let e = 0; e < this.graph.nArcs; e++) {
+    for (const e of Array.from(this.figure.arcs)) {
       const { start, pieces } = this.arc(e);
       const end = pieces[pieces.length - 1];
       if (x < start[0] - 6 || x > end[4] + 6) continue;
@@ -146,15 +156,18 @@ function fromPiece(x, y, from, piece) {
   return least;
 }
 
-/** How far each arc bends, in steps, so that parallel ones are told apart. @param {import("./graph.js").Graph} graph */
-function bows(graph) {
+/** How far each arc bends, in steps: parallel ones apart, and those that pass columns without a waypoint.
+ * @param {import("./graph.js").Graph} graph @param {import("./figures.js").Figure} figure */
+function bows(graph, figure) {
   const seen = new Map();
   const found = new Float64Array(graph.nArcs);
-  for (let e = 0; e < graph.nArcs; e++) {
-    const pair = graph.tail[e] * graph.nNodes + graph.head[e];
+  for (const e of Array.from(figure.arcs)) {
+    const [i, j] = [graph.tail[e], graph.head[e]];
+    const pair = i * graph.nNodes + j;
     const k = seen.get(pair) ?? 0;
     seen.set(pair, k + 1);
-    found[e] = BOW * Math.floor((k + 1) / 2) * (k % 2 ? 1 : -1);
+    const passed = figure.x[j] - figure.x[i] - 1 - figure.waypoints(e).length;
+    found[e] = BOW * Math.floor((k + 1) / 2) * (k % 2 ? 1 : -1) + (passed > 0 ? 0.3 + 0.1 * Math.min(passed, 5) : 0);
   }
   return found;
 }

@@ -17,6 +17,7 @@ export class Graph {
     this.level = unpack(data.level);
     this.y = unpack(data.y);
     this.tie = data.tie ? unpack(data.tie) : null;
+    /** Where arcs pass the levels between their ends; null: too large to be drawn as a whole. */
     this.routes = data.routes ? { start: unpack(data.routes.start), y: unpack(data.routes.y) } : null;
     const [activation, aggregation] = [unpack(data.activation.code), unpack(data.aggregation.code)];
     /** @type {Activation[]} */ this.activations = Array.from(activation, (code) => data.activation.table[code]);
@@ -25,9 +26,9 @@ export class Graph {
     this.nArcs = this.tail.length;
     this.isInput = new Set(this.inputs);
     this.isOutput = new Set(this.outputs);
-    /** Arcs into and out of each node; into a node in the order of its terms. */
-    this.into = groups(this.head, this.nNodes, data.in_edge ? unpack(data.in_edge) : null);
-    this.outOf = groups(this.tail, this.nNodes, null);
+    /** Arcs into and out of each node, in their own order. */
+    this.into = groups(this.head, this.nNodes);
+    this.outOf = groups(this.tail, this.nNodes);
     this.nLevels = 1 + this.level.reduce((most, k) => Math.max(most, k), 0);
   }
 }
@@ -39,14 +40,11 @@ export class Graph {
 
 /**
  * The places in `key` that hold each number below `count`.
- * @param {ArrayLike<number>} key @param {number} count @param {ArrayLike<number> | null} order
+ * @param {ArrayLike<number>} key @param {number} count
  * @returns {number[][]}
  */
-function groups(key, count, order) {
+function groups(key, count) {
   /** @type {number[][]} */ const found = Array.from({ length: count }, () => []);
-  for (let k = 0; k < key.length; k++) {
-    const place = order ? order[k] : k;
-    found[key[place]].push(place);
-  }
+  for (let k = 0; k < key.length; k++) found[key[k]].push(k);
   return found;
 }

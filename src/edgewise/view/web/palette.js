@@ -9,6 +9,8 @@ export const DARK = {
   positive: "#6cb6ff", negative: "#f0a35e", accent: "#35c79a", chosen: "#ee8bd0",
 };
 
+/** @typedef {typeof LIGHT} Palette */
+
 /** The colours in use. On paper they are the light ones. */
 export function colours() {
   const dark = typeof matchMedia === "function" && matchMedia("(prefers-color-scheme: dark)").matches
