@@ -35,16 +35,17 @@ _PAPER = (
 )
 
 
-def html(data: dict[str, Any], *, title: str = "Edgewise") -> str:
+def html(data: dict[str, Any], *, title: str = "Edgewise", entry: str = "page.js", connect: Sequence[str] = ()) -> str:
     """The page that shows `data`, as `view.scene` makes it: one self-contained HTML text.
 
-    Its content security policy lets it run this script alone and load nothing.
+    Its content security policy lets it run this script alone and load nothing. entry : the file of `web/` that begins.
+    connect : addresses that it may speak to nevertheless.
     """
-    script = _safe(module.joined("page.js"))
+    script = _safe(module.joined(entry))
     style = _PAPER + _BODY + module.css()
     policy = (
         f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; "
-        "base-uri 'none'; form-action 'none'"
+        "base-uri 'none'; form-action 'none'" + (f"; connect-src {' '.join(connect)}" if connect else "")
     )
     return _PAGE.format(
         policy=policy,

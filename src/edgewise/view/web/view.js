@@ -3,7 +3,9 @@
 import { curvesSection } from "./curves.js";
 import { distributionsSection } from "./distributions.js";
 import { make } from "./dom.js";
+import { editingSection } from "./editing.js";
 import { findingsSection } from "./findings.js";
+import { follow } from "./following.js";
 import { heatmapSection } from "./heatmap.js";
 import { networkSection } from "./network.js";
 import { Selection } from "./selection.js";
@@ -24,6 +26,7 @@ const SECTIONS = [
   { shown: (data) => Boolean(data.report?.curves), make: curvesSection },
   { shown: (data) => Boolean(data.report?.budget), make: waterfallSection },
   { shown: (data) => Boolean(data.network), make: networkSection },
+  { shown: (data) => Boolean(data.live), make: editingSection },
   { shown: (data) => Boolean(data.report?.maps), make: heatmapSection },
   { shown: (data) => Boolean(data.report?.distributions), make: distributionsSection },
 ];
@@ -33,6 +36,7 @@ const SECTIONS = [
 export function render({ model, el }) {
   const selection = new Selection();
   const root = make("div", { class: "ew-view" });
+  /** @type {any} */ let before = null;
   /** @type {(Section | null)[]} */ const sections = SECTIONS.map(() => null);
 
   function update() {
@@ -41,6 +45,8 @@ export function render({ model, el }) {
       root.replaceChildren(make("p", { role: "alert", text: "This view knows data of schema 1 only." }));
       return;
     }
+    if (data.live) follow(selection, before, data.network);
+    before = data.network;
     SECTIONS.forEach(({ shown, make: makeSection }, k) => {
       if (shown(data)) {
         sections[k] ??= makeSection({ model, selection });
