@@ -206,8 +206,10 @@ class Watch:
         self._mode = _Mode(self)
         self._handles: list[Any] = []
         for name, module in model.named_modules():
-            self._handles.append(module.register_forward_pre_hook(self._entering(name)))
-            self._handles.append(module.register_forward_hook(self._leaving(name), always_call=True))
+            if "_orig_mod" not in name.split("."):  # the inside of a compiled module is not called as a module
+                compiled = hasattr(module, "_orig_mod")
+                self._handles.append(module.register_forward_pre_hook(self._entering(name, compiled)))
+                self._handles.append(module.register_forward_hook(self._leaving(compiled), always_call=True))
 
     def _end(self) -> None:
         for handle in self._handles:
@@ -216,16 +218,20 @@ class Watch:
         self._keep()
         self._looking = None
 
-    def _entering(self, name: str) -> Any:
+    def _entering(self, name: str, compiled: bool) -> Any:
         def hook(module: nn.Module, given: tuple[Any, ...]) -> None:
             if not self._stack:
                 self._begin(given)
             self._stack.append(name)
+            if compiled:  # which would be compiled anew for a mode, and could not be
+                self._mode.__exit__(None, None, None)
 
         return hook
 
-    def _leaving(self, name: str) -> Any:
+    def _leaving(self, compiled: bool) -> Any:
         def hook(module: nn.Module, given: tuple[Any, ...], made: Any) -> None:
+            if compiled:
+                self._mode.__enter__()
             if self._stack:
                 self._stack.pop()
             if not self._stack and self._looking is not None and isinstance(made, Tensor):
@@ -629,6 +635,8 @@ def _twins(place: _Place) -> Any:
 def _passed_over(output: Any, nodes: list[Any]) -> list[bool]:
     """Of each linear operator in forward order whether a way from the output to the first of them leads past it: by the
     numbers of paths in autograd's graph."""
+    if not nodes:
+        return []
     order: list[Any] = []
     seen: set[Any] = set()
     stack: list[tuple[Any, bool]] = [(output, False)]
