@@ -287,3 +287,9 @@ def test_why_a_number_is_none(case, cause):
     report = ew.diagnose(net, x, [1.0], loss="squared_error")
     assert report.findings[0].code.startswith("not_finite")
     assert report.findings[0].cause == cause
+
+
+def test_a_level_through_which_nothing_passes_and_an_arc_past_it():
+    net = ew.random_dag(60, 200, n_inputs=5, seed=0)
+    net.bias[30:50] = -1000
+    found(net, RNG.normal(size=(8, 5)), np.zeros((8, net.n_outputs)), "squared_error")  # and no warning

@@ -227,6 +227,8 @@ def _gradient(signals: Signals) -> Iterator[Finding]:
 
 def _lasting(falls: FloatArray) -> FloatArray:
     """(rows,) how far each row falls for good: what a later row makes up for, as an arc past it does, is no fall."""
+    if np.isposinf(falls).any() and np.isneginf(falls).any():  # what loses everything, and an arc past it
+        falls = np.where(np.isinf(falls), 0, falls)
     reached = np.append(0.0, -np.cumsum(falls))
     best_yet_to_come = np.maximum.accumulate(reached[::-1])[::-1]
     with np.errstate(invalid="ignore"):  # nothing less nothing
