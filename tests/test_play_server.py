@@ -464,6 +464,17 @@ def test_reload_keeps_the_network(page, session):
     until(page, lambda: session.sketch.network.n_nodes == 6)
 
 
+def test_a_click_in_the_drawing_chooses_a_node(page, session):
+    chosen = page.get_by_label("Node or arc", exact=True)
+    box = page.locator(".ew-canvas").bounding_box()
+    names = set()
+    for down in np.linspace(0.1, 0.9, 17):  # along the middle level
+        page.mouse.click(box["x"] + box["width"] / 2, box["y"] + down * box["height"])
+        page.wait_for_timeout(30)
+        names.add(chosen.evaluate("list => list.selectedOptions[0].textContent"))
+    assert {"h1", "h2", "h3"} <= names
+
+
 def test_what_cannot_be_is_said_and_changes_nothing(page, session):
     before = session.sketch
     add = page.locator("fieldset", has_text="Add node")

@@ -1,0 +1,100 @@
+"""What watching a PyTorch model costs, beside plain training, hooks written by hand, and torchmortem, in one run.
+
+python -m benchmarks.watching_torch. torchmortem comes with pip install torchmortem.
+"""
+
+import copy
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import nn
+
+from benchmarks import timing
+from edgewise.torch import watch
+
+STEPS = 50
+PACE = timing.Pace(25.0, 3, 20)
+
+
+def perceptron() -> tuple[nn.Module, torch.Tensor]:
+    layers = [part for _ in range(3) for part in (nn.Linear(1024, 1024), nn.ReLU())]
+    return nn.Sequential(nn.Linear(784, 1024), nn.ReLU(), *layers, nn.Linear(1024, 10)), torch.randn(256, 784)
+
+
+def convolutions() -> tuple[nn.Module, torch.Tensor]:
+    first = [nn.Conv2d(3, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 64, 3, padding=1, stride=2), nn.ReLU()]
+    then = [nn.Conv2d(64, 64, 3, padding=1, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(64 * 64, 10)]
+    return nn.Sequential(*first, *then), torch.randn(64, 3, 32, 32)
+
+
+def by_hand(model: nn.Module, seen: list[float]) -> list[Any]:
+    """The mean of every activation, and the size of every gradient: what people write first."""
+    handles = []
+    for module in model.modules():
+        if not list(module.children()):
+            handles.append(module.register_forward_hook(lambda m, i, o: seen.append(float(o.detach().mean()))))
+            handles.append(module.register_full_backward_hook(lambda m, i, o: seen.append(float(o[0].norm()))))
+    return handles
+
+
+def run(model: nn.Module, x: torch.Tensor, around: Any, each: Callable[[float], None] | None = None) -> None:
+    y = torch.randint(0, 10, (len(x),), generator=torch.Generator().manual_seed(0))
+    optimizer = torch.optim.SGD(model.parameters(), 1e-9)
+    with around:
+        for _ in range(STEPS):
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            if each is not None:
+                each(float(loss.detach()))
+
+
+def sides(model: nn.Module, x: torch.Tensor) -> dict[str, Callable[[], None]]:
+    plain, seldom, always, hooked, other = (copy.deepcopy(model) for _ in range(5))
+
+    def with_hooks() -> None:
+        handles = by_hand(hooked, [])
+        run(hooked, x, nullcontext())
+        for handle in handles:
+            handle.remove()
+
+    found: dict[str, Callable[[], None]] = {
+        "alone": lambda: run(plain, x, nullcontext()),
+        "watched every 50th step": lambda: run(seldom, x, watch(seldom, every=50)),
+        "watched every step": lambda: run(always, x, watch(always)),
+        "hooks by hand": with_hooks,
+    }
+    try:
+        from torchmortem import Autopsy
+    except ImportError:
+        return found
+
+    def with_autopsy() -> None:
+        autopsy = Autopsy(other)
+        run(other, x, autopsy, lambda loss: autopsy.step(loss=loss))
+
+    return found | {"torchmortem": with_autopsy}
+
+
+def main() -> None:
+    torch.manual_seed(0)
+    for name, (model, x) in {
+        "784-1024⁴-10, 256 samples": perceptron(),
+        "three convolutions, 64 images": convolutions(),
+    }.items():
+        each = sides(model, x)
+        for side in each.values():
+            side()
+        times = timing.interleave(list(each.values()), PACE)
+        print(name)
+        for side_name, measured in zip(each, times, strict=True):
+            print(
+                f"  {side_name:26} {measured.best / STEPS * 1e3:8.2f} ms a step  {measured.best / times[0].best:6.2f}×"
+            )
+
+
+if __name__ == "__main__":
+    main()
