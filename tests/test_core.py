@@ -113,6 +113,8 @@ STRUCTURE = {
     "outputs": indices([2]),
     "tie": None,
     "n_parameters": 0,
+    "bias_tie": None,
+    "n_biases": 0,
 }
 
 
@@ -121,6 +123,7 @@ def test_a_structure_that_is_one_is_taken():
     assert structure.blocks == []
     assert structure.bytes > 0
     _core.Structure(**STRUCTURE | {"tie": indices([0, 1, 0]), "n_parameters": 2})
+    _core.Structure(**STRUCTURE | {"bias_tie": indices([0, 1, 1]), "n_biases": 2})
 
 
 @pytest.mark.parametrize("name", [name for name, array in STRUCTURE.items() if isinstance(array, np.ndarray)])
@@ -163,6 +166,10 @@ def test_structures_of_wrong_arrays_are_refused(name):
         {"tie": indices([0, 1]), "n_parameters": 2},
         {"tie": indices([0, -1, 0]), "n_parameters": 2},
         {"tie": indices([0, 0, 0]), "n_parameters": 2**31},
+        {"bias_tie": indices([0, 1, 2]), "n_biases": 2},
+        {"bias_tie": indices([0, 1]), "n_biases": 2},
+        {"bias_tie": indices([0, -1, 0]), "n_biases": 2},
+        {"bias_tie": indices([0, 0, 0]), "n_biases": 2**31},
         {"in_edge": indices([0, 1, 1]), "out_edge": indices([0, 0, 1])},
     ],
     ids=lambda wrong: " ".join(wrong),

@@ -16,10 +16,11 @@ def assert_equals_torch(bwd, theirs, net):
     assert_close(bwd.sensitivity, theirs["sensitivity"])
     neurons = ~net.is_input
     assert_close(bwd.linear_sensitivity[:, neurons], theirs["linear_sensitivity"][:, neurons])
-    assert_close(bwd.weight_gradient_per_sample, over_ties(net, theirs["weight_gradient_per_sample"]))
-    assert_close(bwd.bias_gradient_per_sample[:, neurons], theirs["bias_gradient_per_sample"][:, neurons])
-    assert_close(bwd.weight_gradient, over_ties(net, theirs["weight_gradient_per_sample"].sum(axis=0)))
-    assert_close(bwd.bias_gradient[neurons], theirs["bias_gradient_per_sample"].sum(axis=0)[neurons])
+    assert_close(bwd.weight_gradient_per_sample, over_ties(net.tie, theirs["weight_gradient_per_sample"]))
+    bias_per_sample = over_ties(net.bias_tie, theirs["bias_gradient_per_sample"])
+    assert_close(bwd.bias_gradient_per_sample[:, neurons], bias_per_sample[:, neurons])
+    assert_close(bwd.weight_gradient, over_ties(net.tie, theirs["weight_gradient_per_sample"].sum(axis=0)))
+    assert_close(bwd.bias_gradient[neurons], bias_per_sample.sum(axis=0)[neurons])
     assert_close(bwd.response_gradient[neurons], theirs["response_gradient_per_sample"].sum(axis=0)[neurons])
     assert not bwd.bias_gradient[net.is_input].any()
     assert_close(bwd.input_gradient, theirs["sensitivity"][:, net.inputs])
@@ -96,7 +97,7 @@ def test_a_loss_as_target(case, reduction, weighted, data):
     assert_close(bwd.loss, loss.sum().item() / divisor)
     assert_close(bwd.loss_per_sample, loss.detach().numpy())
     assert_close(bwd.sensitivity, theirs["sensitivity"])
-    assert_close(bwd.weight_gradient, over_ties(net, theirs["weight_gradient_per_sample"].sum(axis=0)) / divisor)
+    assert_close(bwd.weight_gradient, over_ties(net.tie, theirs["weight_gradient_per_sample"].sum(axis=0)) / divisor)
 
 
 @given(networks_with_samples())

@@ -258,7 +258,8 @@ def _noise(net: Network, x: FloatArray, start: objective.LossTarget) -> tuple[fl
     for rows in (slice(half), slice(half, 2 * half)):
         passes = engines.both(None, net, x[rows], None).backward(start.of_rows(rows))
         divisor = passes.weight_sum()
-        gradients.append((passes.weight_gradient(divisor)[0], passes.bias_gradient(divisor)[0]))
+        of_weights, of_biases = passes.weight_gradient(divisor)[0], passes.bias_gradient(divisor)[0]
+        gradients.append((net.weight_ties.once(of_weights), net.bias_ties.once(of_biases)))
     with np.errstate(all="ignore"):
         signal = sum(float(np.dot(one, other)) for one, other in zip(*gradients, strict=True))
         sizes = sum(float(np.dot(part, part)) for of_half in gradients for part in of_half)
