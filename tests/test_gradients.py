@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import edgewise as ew
 from oracles import TorchNetwork, assert_close, over_ties
-from strategies import dags, networks_with_samples, samples
+from strategies import SMOOTH, dags, networks_with_samples, samples
 
 
 def assert_equals_torch(bwd, theirs, net):
@@ -36,6 +36,22 @@ def test_a_node_as_target(case, data):
     assert_close(bwd.preactivation, torch.stack(oracle.preactivation, dim=1).detach().numpy())
     assert_close(bwd.output, bwd.value[:, net.outputs])
     assert_equals_torch(bwd, oracle.quantities(oracle.value[target]), net)
+
+
+@given(networks_with_samples(activations=SMOOTH, aggregations=("sum", "mean", "product")))
+def test_gradients_of_shared_biases_are_those_of_differences(case):
+    net, x = case
+    target, h = int(net.outputs[0]), 1e-6
+    gradient = net.backprop(x, target, reduction="sum").bias_gradient
+    tie = np.arange(net.n_nodes) if net.bias_tie is None else net.bias_tie
+    slopes = np.zeros(net.n_nodes)
+    for k in set(tie[~net.is_input].tolist()):
+        values = []
+        for step in (h, -h):
+            moved = net.replace(bias=np.where(tie == k, net.bias + step, net.bias))
+            values.append(moved.forward(x).value[:, target].sum())
+        slopes[tie == k] = (values[0] - values[1]) / (2 * h)
+    assert np.abs(gradient - slopes).max() <= 1e-7 * max(1, np.abs(slopes).max())
 
 
 @given(networks_with_samples())

@@ -6,10 +6,13 @@ import sys
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 import edgewise as ew
 from oracles import assert_close, over_ties
+from strategies import SMOOTH, networks_with_samples
 
 XOR = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
 
@@ -418,14 +421,40 @@ def test_ties_hold():
 def test_ties_of_biases_hold(engine):
     x = np.random.default_rng(0).normal(size=(32, 2))
     tie = np.arange(16) % 3
-    for settings in ({}, {"accumulate": 2, "average": 0.9}, {"optimizer": ew.SGD(0.1, momentum=0.9), "dropout": 0.2}):
+    for asked in ({}, {"accumulate": 2, "average": 0.9}, {"optimizer": ew.SGD(0.1, momentum=0.9), "dropout": 0.2}):
         net = ew.mlp([2, 9, 5], activation="tanh").replace(bias_tie=tie)
         net.bias[:2] = 4.0
-        ew.fit(net, x, np.sin(x @ np.ones((2, 5))), epochs=5, batch_size=5, engine=engine, **settings)
+        ew.fit(net, x, np.sin(x @ np.ones((2, 5))), epochs=5, batch_size=5, engine=engine, **asked)
         assert net.bias[:2].tolist() == [4.0, 4.0]
         each = [set(net.bias[2:][tie[2:] == k].tolist()) for k in range(3)]
         assert [len(found) for found in each] == [1, 1, 1]
         assert len(set().union(*each)) == 3
+
+
+@settings(max_examples=60)
+@given(networks_with_samples(activations=SMOOTH), st.integers(1, 3), st.sampled_from([0.0, 0.9]), st.booleans())
+def test_random_graphs_with_and_without_ties_train_alike_in_the_core(case, accumulate, average, adam):
+    net, x = case
+    twins = net.copy(), net.copy()
+    for engine, twin in zip(("native", "reference"), twins, strict=True):
+        ew.fit(
+            twin,
+            x,
+            np.zeros((len(x), net.n_outputs)),
+            loss="squared_error",
+            optimizer=ew.Adam(0.01) if adam else ew.SGD(0.1, momentum=0.9),
+            clip_norm=0.5,
+            epochs=2,
+            batch_size=2,
+            accumulate=accumulate,
+            average=average,
+            engine=engine,
+        )
+    for name in ("weight", "bias"):
+        assert_close(getattr(twins[0], name), getattr(twins[1], name), 1e-9)
+    for twin in twins:
+        for array, tie in ((twin.weight, net.tie), (twin.bias, net.bias_tie)):
+            assert tie is None or len(set(zip(tie.tolist(), array.tolist(), strict=True))) == tie.max() + 1
 
 
 def test_a_step_of_sgd_moves_a_shared_bias_by_the_sum_of_its_gradients():
