@@ -269,6 +269,10 @@ class Run:
     ) -> None:
         self._put()
         total = float(len(loss)) if chunk.weight is None else float(chunk.weight[chunk.order[done]].sum())
+
+        def places(most: int | None) -> slice:
+            return slice(done.start, done.stop if most is None else min(done.stop, done.start + most))
+
         record = StepRecord(
             step,
             self.epoch,
@@ -277,10 +281,9 @@ class Run:
             before,
             self.method.loss,
             done.stop - done.start,
-            lambda most: chunk.rows(
-                slice(done.start, done.stop if most is None else min(done.stop, done.start + most))
-            ),
-            lambda: self.method.backward(before, chunk, done, step * self.method.accumulate),
+            self.method.batch_size,
+            lambda most: chunk.rows(places(most)),
+            lambda most: self.method.backward(before, chunk, places(most), step * self.method.accumulate),
         )
         for callback in due:  # each sees the step, also when an earlier one asks to stop
             self.stop |= callback(record) is True

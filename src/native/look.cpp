@@ -6,18 +6,18 @@ namespace edgewise {
 
 namespace {
 
-// Σ of a[k]·b[k], or of a[k] if there is no b: in several sums at once, so that none waits for the last.
+constexpr Size AT_ONCE = 512;  // weights whose squares are summed together
+constexpr Size FEW = 64;       // that are sooner summed than handed over
+
 template <class T>
-double sum(const T* a, const T* b, Size n) {
-    constexpr Size AT_ONCE = 8;
-    double sums[AT_ONCE] = {};
+double sum_of_squares(const Kernels<T>& kernels, const T* a, Size n) {
+    if (n > FEW) return kernels.sum_of_squares(a, n);
+    T sums[4] = {};
     Size k = 0;
-    for (; k + AT_ONCE <= n; k += AT_ONCE)
-        for (Size l = 0; l < AT_ONCE; ++l) sums[l] += b ? double(a[k + l]) * double(b[k + l]) : double(a[k + l]);
-    for (; k < n; ++k) sums[0] += b ? double(a[k]) * double(b[k]) : double(a[k]);
-    double all = 0;
-    for (double one : sums) all += one;
-    return all;
+    for (; k + 4 <= n; k += 4)
+        for (int l = 0; l < 4; ++l) sums[l] += a[k + l] * a[k + l];
+    for (; k < n; ++k) sums[0] += a[k] * a[k];
+    return static_cast<double>((sums[0] + sums[1]) + (sums[2] + sums[3]));
 }
 
 constexpr double NONE = std::numeric_limits<double>::quiet_NaN();
@@ -31,7 +31,8 @@ Size Watched::wanted(Size step_size, Size every) const {
 
 template <class T>
 Look<T>::Look(const Structure& s, const Watched& watched, Size most_samples, int threads)
-    : sweep(s, kernels<T>(), most_samples, threads), watched_(watched), threads_(threads), level_(s.plan.n_nodes),
+    : sweep(s, kernels<T>(), most_samples, threads),
+      squares_(s, kernels<T>(), 2 * static_cast<Size>(sweep.shape.n_tiles) * sweep.shape.lanes, threads), watched_(watched), threads_(threads), level_(s.plan.n_nodes),
       width_(watched.n_levels), out_square_(s.plan.n_arcs), block_square_(s.plan.n_block_arcs) {
     for (Index row = 0; row < s.plan.n_nodes; ++row) {
         level_[row] = watched.level[s.node[row]];
@@ -41,6 +42,9 @@ Look<T>::Look(const Structure& s, const Watched& watched, Size most_samples, int
     sweep.expect_gates();
     sensitivity_ = Buffer<T>(times(sweep.shape.n_tiles, sweep.d_stride));
     if (s.keeps_gates) gate_ = Buffer<T>(sensitivity_.size());
+    squares_.expect_seeds(s.n_outputs, s.output_seed);
+    squares_.expect_gates();
+    squared_sensitivity_ = Buffer<T>(times(squares_.shape.n_tiles, squares_.d_stride));
     list_runs();
 }
 
@@ -73,7 +77,6 @@ void Look<T>::list_runs() {
 template <class T>
 void Look<T>::passes(const Parameters<T>& p, const TrainingData<T>& data, Size place, Size count, Loss loss, T parameter,
                      Size step, double* row) {
-    const Structure& s = sweep.s;
     const Size* sample = data.order + place;
     const Backward back{true, true, false, false};
     const auto tile_of = [&](Buffer<T>& rows, Size tile) { return rows.data() + tile * sweep.d_stride; };
@@ -93,31 +96,45 @@ void Look<T>::passes(const Parameters<T>& p, const TrainingData<T>& data, Size p
     row[static_cast<int>(Column::place)] = static_cast<double>(place);
     row[static_cast<int>(Column::samples)] = static_cast<double>(count);
     double* sizes = row + static_cast<int>(Column::count);
-    levels(sensitivity_.data(), false, sizes + 2 * watched_.n_levels);
+    levels(sweep, sensitivity_.data(), 0, static_cast<Size>(sweep.n_tiles) * sweep.shape.vectors, true,
+           sizes + 2 * watched_.n_levels);
     follow(step, row);
 
-    // what it starts from, weights and gates as squares; then gates as if they were open, of which a ReLU's is read off
-    // the value
+    sweep.sensitivity = nullptr;
+
     square(p);
     Parameters<T> squared = p;
     squared.out_weight = out_square_.data();
     squared.block_weight = squared.block_passed = block_square_.data();
-    for (const bool open : {false, true}) {
-        sweep.run(
-            squared, false, false, &back, false,
-            [&](Size tile, int) {
-                T* seed = sweep.seed.data() + tile * sweep.seed_stride();
-                for (Size k = 0; !open && k < sweep.seed_stride(); ++k) seed[k] *= seed[k];
-                if (open) std::fill_n(sweep.y.data() + tile * sweep.y_stride, sweep.y_stride, T(1));
-                if (!s.keeps_gates) return;
-                const T* gate = tile_of(gate_, tile);
-                T* to = tile_of(sweep.d, tile);
-                for (Size k = 0; k < sweep.d_stride; ++k) to[k] = open ? T(1) : gate[k] * gate[k];
-            },
-            [](Size, int) {});
-        levels(sensitivity_.data(), true, sizes + (open ? 0 : watched_.n_levels));
+    const Size units = static_cast<Size>(sweep.n_tiles) * sweep.shape.vectors;
+    squares_.hold(2 * units * squares_.kernels.width);
+    squares_.sensitivity = squared_sensitivity_.data();
+    squares_.run(squared, false, false, &back, false, [&](Size tile, int) { start_squares(tile, units); }, [](Size, int) {});
+    for (const bool open : {false, true})
+        levels(squares_, squared_sensitivity_.data(), open ? units : 0, units, false, sizes + (open ? 0 : watched_.n_levels));
+}
+
+// What a tile of squares starts from: units of one register of samples, all of them with gates as they are, then all with
+// gates as if they were open, of which a ReLU's is read off the value.
+template <class T>
+void Look<T>::start_squares(Size tile, Size units) {
+    const Size width = squares_.kernels.width, from_lanes = sweep.shape.lanes, to_lanes = squares_.shape.lanes;
+    const Size from_vectors = sweep.shape.vectors, to_vectors = squares_.shape.vectors;
+    const Index n = sweep.s.plan.n_nodes;
+    for (Size v = 0; v < to_vectors; ++v) {
+        const Size unit = tile * to_vectors + v, of = unit % units;
+        if (unit >= 2 * units) continue;
+        const bool open = unit >= units;
+        const auto rows = [&](const T* from, Size from_tile, T* to, Size to_tile, Index count, bool ones, bool square) {
+            from += of / from_vectors * from_tile + of % from_vectors * width;
+            to += tile * to_tile + v * width;
+            for (Index row = 0; row < count; ++row, from += from_lanes, to += to_lanes)
+                for (Size l = 0; l < width; ++l) to[l] = ones ? T(1) : square ? from[l] * from[l] : from[l];
+        };
+        rows(sweep.y.data(), sweep.y_stride, squares_.y.data(), squares_.y_stride, n, open, false);
+        rows(sweep.seed.data(), sweep.seed_stride(), squares_.seed.data(), squares_.seed_stride(), sweep.n_seeds, false, true);
+        if (gate_) rows(gate_.data(), sweep.d_stride, squares_.d.data(), squares_.d_stride, n, open, true);
     }
-    sweep.sensitivity = nullptr;
 }
 
 template <class T>
@@ -131,17 +148,23 @@ void Look<T>::square(const Parameters<T>& p) {
     squares(p.block_passed, block_square_);
 }
 
-// Roots of the means over each level's nodes and all samples, of squares or of the squares of numbers.
+// Roots of the means over each level's nodes and all samples: of numbers that are squares, or of others' squares. The
+// samples are `units` registers of them from `first` on; lanes without a sample hold zeros.
 template <class T>
-void Look<T>::levels(const T* rows, bool squared, double* sizes) const {
-    const Size lanes = sweep.shape.lanes;
+void Look<T>::levels(const Sweep<T>& of, const T* rows, Size first, Size units, bool square, double* sizes) {
+    const Size width = of.kernels.width, lanes = of.shape.lanes, vectors = of.shape.vectors;
+    const Index n = of.s.plan.n_nodes;
     std::fill_n(sizes, watched_.n_levels, 0.0);
-    for (Size tile = 0; tile < sweep.n_tiles; ++tile)
-        for (Index row = 0; row < sweep.s.plan.n_nodes; ++row) {
+    for (Size unit = first; unit < first + units; ++unit) {
+        const T* own = rows + unit / vectors * of.d_stride + unit % vectors * width;
+        for (Index row = 0; row < n; ++row, own += lanes) {
             if (level_[row] < 0) continue;
-            const T* own = rows + tile * sweep.d_stride + row * lanes;
-            sizes[level_[row]] += sum(own, squared ? nullptr : own, sweep.valid(tile));
+            T sums[4] = {};
+            for (Size l = 0; l < width; l += 4)
+                for (Size k = 0; k < std::min<Size>(4, width); ++k) sums[k] += square ? own[l + k] * own[l + k] : own[l + k];
+            sizes[level_[row]] += static_cast<double>((sums[0] + sums[1]) + (sums[2] + sums[3]));
         }
+    }
     for (Index level = 0; level < watched_.n_levels; ++level)
         sizes[level] = std::sqrt(sizes[level] / (static_cast<double>(sweep.samples) * std::max<Index>(1, width_[level])));
 }
@@ -165,16 +188,23 @@ void Look<T>::follow(Size step, double* row) {
         if (plan.is_input[at] || activation == Activation::identity) {
             open = true;
         } else {
-            const double below = watched_.closed_below[node];
+            const T below = static_cast<T>(watched_.closed_below[node]);
+            int n_open = 0, n_nearly = 0;
             for (Size tile = 0; tile < sweep.n_tiles; ++tile) {
-                const T* own = (from_value ? sweep.y.data() + tile * sweep.y_stride
-                                           : gate_.data() + tile * sweep.d_stride) + at * lanes;
-                for (int l = 0, valid = sweep.valid(tile); l < valid; ++l) {
-                    const bool nothing = from_value ? !(own[l] > T(0)) : own[l] == T(0);
-                    open |= !nothing;
-                    n_closed += nothing || (!from_value && std::abs(double(own[l])) < below);
+                const int valid = sweep.valid(tile);
+                if (from_value) {
+                    const T* y = sweep.y.data() + tile * sweep.y_stride + at * lanes;
+                    for (int l = 0; l < valid; ++l) n_open += y[l] > T(0);
+                } else {
+                    const T* gate = gate_.data() + tile * sweep.d_stride + at * lanes;
+                    for (int l = 0; l < valid; ++l) {
+                        n_open += gate[l] != T(0);
+                        n_nearly += (gate[l] != T(0)) & (std::abs(gate[l]) < below);
+                    }
                 }
             }
+            open |= n_open > 0;
+            n_closed = sweep.samples - n_open + n_nearly;
         }
         if (open) {
             watched_.opened[node] = 1;
@@ -200,7 +230,8 @@ void Look<T>::follow(Size step, double* row) {
 // ---- how the gradient differs between samples ----
 
 template <class T>
-void Look<T>::half(const Parameters<T>& p, const TrainingData<T>& data, Size place, Size count, Loss loss, T parameter) {
+void Look<T>::gradient(const Parameters<T>& p, const TrainingData<T>& data, Size place, Size count, Loss loss,
+                       T parameter) {
     const Size* sample = data.order + place;
     const Backward all{true, true, true, true};
     sweep.expect_gradients();
@@ -215,22 +246,14 @@ void Look<T>::half(const Parameters<T>& p, const TrainingData<T>& data, Size pla
         [&](Size tile, int) { sweep.loss_of_tile(tile, loss, parameter, sample, data.label, data.sample_weight); });
 }
 
+// The mean over n samples has |G|² + tr Σ/n for its expected square: so of two means, one of few and one of many,
+// unbiased (McCandlish et al. 2018, appendix A). Samples of unlike weights count as (Σw)²/Σw² of like ones.
 template <class T>
-void Look<T>::heard(int which, const T* gradient, Size n, double weight) {
-    if (!gradient_[which]) gradient_[which] = Buffer<T>(n);
-    const T share = static_cast<T>(1 / weight);
-    for (Size k = 0; k < n; ++k) gradient_[which][k] = gradient[k] * share;
-}
-
-// tr Σ and |G|², unbiased, from the gradients of both halves.
-template <class T>
-void Look<T>::compare(Size samples) {
-    const Size n = gradient_[0].size();
-    const T *one = gradient_[0].data(), *other = gradient_[1].data();
-    const double signal = sum(one, other, n), sizes = sum(one, one, n) + sum(other, other, n);
-    const double noise = static_cast<double>(samples) * (sizes - 2 * signal) / 2;
+void Look<T>::hear(double square_of_few, double few, double square_of_many, double many) {
+    const double noise = (square_of_few - square_of_many) / (1 / few - 1 / many);
+    const double signal = (many * square_of_many - few * square_of_few) / (many - few);
     double* seen = watched_.seen;
-    const double share = std::isnan(seen[1]) ? 1.0 : std::min(1.0, 2 * static_cast<double>(samples) / watched_.lately);
+    const double share = std::isnan(seen[1]) ? 1.0 : std::min(1.0, few / watched_.lately);
     seen[1] = share == 1 ? noise : seen[1] + share * (noise - seen[1]);
     seen[2] = share == 1 ? signal : seen[2] + share * (signal - seen[2]);
 }
@@ -251,23 +274,25 @@ void Look<T>::after(const T* parameter, const Index* slot_parameter, double* row
     double* changed = row + static_cast<int>(Column::count) + 3 * watched_.n_levels;
     double* were = changed + watched_.n_levels - 1;
     std::fill_n(changed, 2 * (watched_.n_levels - 1), 0.0);
-    const auto add = [&](double* to) {
-        for (const Run& run : runs_) {
-            double squares = 0;
-            for (Size k = run.begin; slot_parameter && k < run.end; ++k) {
-                const double one = before_[slot_parameter[k]];
-                squares += one * one;
+    for (const Run& run : runs_)
+        for (Size begin = run.begin; begin < run.end; begin += AT_ONCE) {
+            const Size count = std::min(AT_ONCE, run.end - begin);
+            const T* old = before_.data() + begin;
+            const T* now = parameter + begin;
+            T picked[2][AT_ONCE];
+            if (slot_parameter) {
+                for (Size k = 0; k < count; ++k) {
+                    picked[0][k] = before_[slot_parameter[begin + k]];
+                    picked[1][k] = parameter[slot_parameter[begin + k]];
+                }
+                old = picked[0];
+                now = picked[1];
             }
-            for (Size k = run.begin; !slot_parameter && k < run.end; k += PIECE)
-                squares += sweep.kernels.sum_of_squares(before_.data() + k, std::min(PIECE, run.end - k));
-            to[run.level - 1] += squares;
+            T difference[AT_ONCE];
+            for (Size k = 0; k < count; ++k) difference[k] = now[k] - old[k];
+            were[run.level - 1] += sum_of_squares(sweep.kernels, old, count);
+            changed[run.level - 1] += sum_of_squares(sweep.kernels, difference, count);
         }
-    };
-    add(were);
-    share_out_pieces(threads_, static_cast<Size>(before_.size()), PIECE, [&](Size begin, Size end, int) {
-        for (Size k = begin; k < end; ++k) before_[k] = parameter[k] - before_[k];
-    });
-    add(changed);
 }
 
 template class Look<float>;

@@ -42,10 +42,10 @@ public:
     void passes(const Parameters<T>& p, const TrainingData<T>& data, Size place, Size count, Loss loss, T parameter,
                 Size step, double* row);
     bool hears(Size step, Size every) const { return every >= watched_.often || step / every % watched_.often == 0; }
-    // Half of the samples: leaves the sums of their gradients in `sweep`; then what these are, for n parameters.
-    void half(const Parameters<T>& p, const TrainingData<T>& data, Size place, Size count, Loss loss, T parameter);
-    void heard(int which, const T* gradient, Size n, double weight);
-    void compare(Size samples);
+    // Leaves the sums of some samples' gradients in `sweep`. Then the square of their mean and that of the whole step's,
+    // and of how many samples each is.
+    void gradient(const Parameters<T>& p, const TrainingData<T>& data, Size place, Size count, Loss loss, T parameter);
+    void hear(double square_of_few, double few, double square_of_many, double many);
     // The parameters that the step is about to change, (n), and what has become of them; slot_parameter may be null.
     void before(const T* parameter, Size n);
     void after(const T* parameter, const Index* slot_parameter, double* row);
@@ -60,18 +60,21 @@ private:
     };
 
     void square(const Parameters<T>& p);
-    void levels(const T* rows, bool squared, double* sizes) const;
+    void start_squares(Size tile, Size units);
+    void levels(const Sweep<T>& of, const T* rows, Size first, Size units, bool square, double* sizes);
     void follow(Size step, double* row);
     void list_runs();
     void add_run(Size begin, Size end, Index level);
 
+    Sweep<T> squares_;  // of twice the samples
     Watched watched_;
     int threads_;
     std::vector<Index> level_, width_;  // (n_nodes) by row; (n_levels) nodes
     std::vector<Run> runs_;             // slots whose weights lead from one level
     Buffer<T> gate_, sensitivity_;      // (n_tiles, n_nodes, lanes)
+    Buffer<T> squared_sensitivity_;     // the same of squares_
     Buffer<T> out_square_, block_square_;
-    Buffer<T> gradient_[2], before_;
+    Buffer<T> before_;
 };
 
 }  // namespace edgewise

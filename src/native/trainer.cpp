@@ -129,15 +129,28 @@ bool Trainer<T>::sum_gradient(Sweep<T>& sweep, bool add) {
     return finite;
 }
 
+// Of the mean over samples that weigh so much.
+template <class T>
+double Trainer<T>::squared_gradient(double weight) const {
+    const Size n = static_cast<Size>(gradient_.size());
+    double squares = 0;
+    for (Size k = 0; k < n; k += PIECE)  // piece by piece, the same for any number of threads
+        squares += sweep_.kernels.sum_of_squares(gradient_.data() + k, std::min(PIECE, n - k));
+    return squares / (weight * weight);
+}
+
+// What decides which nodes are dropped in a minibatch of the step to come.
+template <class T>
+std::uint32_t Trainer<T>::key(Size part) const {
+    return mixed(settings_.seed ^ mixed(static_cast<std::uint32_t>(steps_ * settings_.accumulate + part)));
+}
+
 template <class T>
 void Trainer<T>::take_step(double batch_weight, double rate_factor) {
     const Size n = n_parameters_;
     double clip = 1;
     if (settings_.clip_norm != std::numeric_limits<double>::infinity()) {
-        double squares = 0;
-        for (Size k = 0; k < n; k += PIECE)  // piece by piece, the same for any number of threads
-            squares += sweep_.kernels.sum_of_squares(gradient_.data() + k, std::min(PIECE, n - k));
-        const double norm = std::sqrt(squares) / batch_weight;
+        const double norm = std::sqrt(squared_gradient(batch_weight));
         if (norm > settings_.clip_norm) clip = settings_.clip_norm / norm;
     }
     ++steps_;
@@ -181,14 +194,15 @@ void Trainer<T>::look_before(const TrainingData<T>& data, Size place, const Look
     whole.dropout.row = nullptr;
     const Size count = look.watched().wanted(std::min(step_size(), data.n - place), looks.every);
     look.passes(whole, data, place, count, loss_, loss_parameter_, steps_, looks.next());
-    if (look.hears(steps_, looks.every) && count > 1) {
-        for (const int which : {0, 1}) {
-            const Size from = place + which * (count / 2);
-            look.half(whole, data, from, count / 2, loss_, loss_parameter_);
-            sum_gradient(look.sweep, false);
-            look.heard(which, gradient_.data(), static_cast<Size>(gradient_.size()), data.weight(from, count / 2));
-        }
-        look.compare(count / 2);
+    few_ = 0;
+    // as many as are in the step's first minibatch, so that the same nodes are dropped, and fewer than in the step
+    const Size few = std::min({count, batch_size_, std::min(step_size(), data.n - place) / 2});
+    if (look.hears(steps_, looks.every) && few > 0) {
+        view_.dropout.key = key(0);
+        look.gradient(view_, data, place, few, loss_, loss_parameter_);
+        sum_gradient(look.sweep, false);
+        few_ = data.effective(place, few);
+        square_of_few_ = squared_gradient(data.weight(place, few));
     }
     look.before(parameter_.data(), n_weights_);
 }
@@ -214,8 +228,7 @@ Size Trainer<T>::run(const TrainingData<T>& data, Size first, Size n_steps, doub
             const Size* sample = data.order + place;
             const double weight = data.weight(place, count);
             const bool teaches = weight > 0;  // samples of weight 0 alone teach nothing
-            const auto minibatch = static_cast<std::uint32_t>(steps_ * settings_.accumulate + part);
-            view_.dropout.key = mixed(settings_.seed ^ mixed(minibatch));
+            view_.dropout.key = key(part);
             const Backward all{true, true, true, true};
             sweep_.hold(count);
             sweep_.run(
@@ -243,6 +256,8 @@ Size Trainer<T>::run(const TrainingData<T>& data, Size first, Size n_steps, doub
             step_weight += weight;
             place += count;
         }
+        if (looking && few_ > 0 && step_weight > 0)
+            looks.look->hear(square_of_few_, few_, squared_gradient(step_weight), data.effective(start, place - start));
         if (step_weight > 0) take_step(step_weight, data.rate_factor ? data.rate_factor[number] : 1.0);
         if (looking && step_weight > 0) {
             double sum = 0;

@@ -68,6 +68,8 @@ private:
     const Buffer<T>& array(int which) const;
     void spread();
     bool sum_gradient(Sweep<T>& sweep, bool add);
+    double squared_gradient(double weight) const;
+    std::uint32_t key(Size part) const;
     void look_before(const TrainingData<T>& data, Size place, const Looks<T>& looks);
     void take_step(double batch_weight, double rate_factor);
 
@@ -79,6 +81,7 @@ private:
     bool plain_ = true;
     Size steps_ = 0;
     bool diverged_ = false;
+    double square_of_few_ = 0, few_ = 0;  // of a look, until the whole step's are known
     Buffer<T> parameter_, gradient_, first_, second_, average_;
     Buffer<T> part_;  // (n_nodes) one minibatch's gradients of the biases, where several make a step or biases are tied
     Buffer<T> row_bias_;  // (n_nodes) only where biases are tied

@@ -24,6 +24,18 @@ struct TrainingData {
         for (Size k = place; k < place + count; ++k) sum += sample_weight[order[k]];
         return sum;
     }
+
+    // As how many samples of like weight they count.
+    double effective(Size place, Size count) const {
+        if (!sample_weight) return static_cast<double>(count);
+        double sum = 0, squares = 0;
+        for (Size k = place; k < place + count; ++k) {
+            const double one = sample_weight[order[k]];
+            sum += one;
+            squares += one * one;
+        }
+        return squares > 0 ? sum * sum / squares : 0;
+    }
 };
 
 }  // namespace edgewise

@@ -151,8 +151,8 @@ def take(record: StepRecord, memory: Memory, every: int, wanted: int | None) -> 
     sizes, changed, were = parts(row)
     sizes[:] = found.sizes
     row[Column.OPEN : Column.SATURATED + 1] = _follow(net, known, passes.gate(), memory, record.step)
-    if (every >= OFTEN or record.step // every % OFTEN == 0) and len(x) > 1:
-        _hear(_noise(net, x, start), memory, len(x) // 2 * 2)
+    if every >= OFTEN or record.step // every % OFTEN == 0:
+        _hear(record, memory, len(x))
     row[Column.NOISE], row[Column.SIGNAL] = memory.seen[1:]
     leads = np.flatnonzero((known.level[net.head] >= 0) & (known.level[net.tail] >= 1))
     level = known.level[net.tail[leads]] - 1
@@ -179,22 +179,29 @@ def _follow(net: Network, known: _Known, gate: FloatArray, memory: Memory, step:
     return is_open, int((hidden & dead).sum()), int(saturated.sum())
 
 
-def _hear(heard: tuple[float, float], memory: Memory, n: int) -> None:
-    for k, number in enumerate(heard, 1):
-        before = memory.seen[k]
-        memory.seen[k] = number if np.isnan(before) else before + min(1.0, n / LATELY) * (number - before)
-
-
-def _noise(net: Network, x: FloatArray, start: objective.LossTarget) -> tuple[float, float]:
-    """tr Σ and |G|², unbiased, from the gradients of both halves of some samples."""
-    half = len(x) // 2
-    gradients = []
-    for rows in (slice(half), slice(half, 2 * half)):
-        passes = engines.both(None, net, x[rows], None).backward(start.of_rows(rows))
-        divisor = passes.weight_sum()
-        of_weights, of_biases = passes.weight_gradient(divisor)[0], passes.bias_gradient(divisor)[0]
-        gradients.append(steps.flat(net, of_weights, of_biases).astype(np.float64))
-    one, other = gradients
+def _hear(record: StepRecord, memory: Memory, n: int) -> None:
+    """The mean over n samples has |G|² + tr Σ/n for its expected square: so of two means, one of few samples and one of
+    many, unbiased (McCandlish et al. 2018, appendix A)."""
+    few = min(n, record.batch_size, record.n_samples // 2)
+    if not few:
+        return
+    net = record.before
+    squares = []
+    for bwd in (record.backward_of(few), record.backward):
+        gradient = steps.flat(net, bwd.weight_gradient, bwd.bias_gradient).astype(np.float64)
+        squares.append(float(np.dot(gradient, gradient)))
+    of_few, of_many = (_effective(record, of) for of in (few, record.n_samples))
     with np.errstate(all="ignore"):
-        signal = float(np.dot(one, other))
-        return half * (float(np.dot(one, one) + np.dot(other, other)) - 2 * signal) / 2, signal
+        noise = (squares[0] - squares[1]) / (1 / of_few - 1 / of_many)
+        signal = (of_many * squares[1] - of_few * squares[0]) / (of_many - of_few)
+    for k, number in enumerate((noise, signal), 1):
+        before = memory.seen[k]
+        memory.seen[k] = number if np.isnan(before) else before + min(1.0, of_few / LATELY) * (number - before)
+
+
+def _effective(record: StepRecord, n: int) -> np.float64:
+    """As how many samples of like weight the first n count."""
+    weight = record.samples(n)[2]
+    if weight is None:
+        return np.float64(n)
+    return np.square(weight.sum(dtype=np.float64)) / np.square(weight, dtype=np.float64).sum()
