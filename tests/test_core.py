@@ -435,6 +435,9 @@ def test_trainers_over_wrong_arrays_are_refused():
         "first": 0,
         "n_steps": 10,
         "seconds": 1.0,
+        "look": None,
+        "every": 1,
+        "rows": None,
     }
     for wrong in (
         {"x": np.ones((5, 3))},
@@ -454,7 +457,7 @@ def test_trainers_over_wrong_arrays_are_refused():
             trainer.run(**data | wrong)
     with pytest.raises(ValueError, match="labels"):
         _core.Trainer64(**right | {"loss": 2}).run(**data)  # cross-entropy, which y cannot serve
-    assert trainer.run(**data) == 5
+    assert trainer.run(**data) == (5, 0)
     with pytest.raises(MemoryError):
         _core.Trainer64(**right | {"batch_size": 2**40, "accumulate": 2**40})
     assert trainer.n_arrays == 1

@@ -18,7 +18,7 @@ Trainer<T>::Trainer(const Structure& s, const T* weight, const T* bias, const T*
     sweep_.expect_loss();
 
     n_weights_ = s.tie ? s.n_parameters : slots;
-    const Size n = n_parameters_ = n_weights_ + (s.bias_tie ? s.n_biases : plan.n_nodes);
+    const Size n = n_weights_ + (s.bias_tie ? s.n_biases : plan.n_nodes);
     parameter_ = Buffer<T>(n);
     gradient_ = Buffer<T>(n);
     if (settings.kind != Optimizer::sgd || settings.momentum != 0) first_ = Buffer<T>(n);
@@ -147,7 +147,7 @@ std::uint32_t Trainer<T>::key(Size part) const {
 
 template <class T>
 void Trainer<T>::take_step(double batch_weight, double rate_factor) {
-    const Size n = n_parameters_;
+    const Size n = static_cast<Size>(gradient_.size());
     double clip = 1;
     if (settings_.clip_norm != std::numeric_limits<double>::infinity()) {
         const double norm = std::sqrt(squared_gradient(batch_weight));

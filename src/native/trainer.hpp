@@ -77,7 +77,7 @@ private:
     StepSettings settings_;
     Loss loss_;
     T loss_parameter_;
-    Size batch_size_, n_weights_, n_parameters_;
+    Size batch_size_, n_weights_;
     bool plain_ = true;
     Size steps_ = 0;
     bool diverged_ = false;
