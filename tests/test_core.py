@@ -113,6 +113,8 @@ STRUCTURE = {
     "outputs": indices([2]),
     "tie": None,
     "n_parameters": 0,
+    "bias_tie": None,
+    "n_biases": 0,
 }
 
 
@@ -121,6 +123,7 @@ def test_a_structure_that_is_one_is_taken():
     assert structure.blocks == []
     assert structure.bytes > 0
     _core.Structure(**STRUCTURE | {"tie": indices([0, 1, 0]), "n_parameters": 2})
+    _core.Structure(**STRUCTURE | {"bias_tie": indices([0, 1, 1]), "n_biases": 2})
 
 
 @pytest.mark.parametrize("name", [name for name, array in STRUCTURE.items() if isinstance(array, np.ndarray)])
@@ -163,6 +166,10 @@ def test_structures_of_wrong_arrays_are_refused(name):
         {"tie": indices([0, 1]), "n_parameters": 2},
         {"tie": indices([0, -1, 0]), "n_parameters": 2},
         {"tie": indices([0, 0, 0]), "n_parameters": 2**31},
+        {"bias_tie": indices([0, 1, 2]), "n_biases": 2},
+        {"bias_tie": indices([0, 1]), "n_biases": 2},
+        {"bias_tie": indices([0, -1, 0]), "n_biases": 2},
+        {"bias_tie": indices([0, 0, 0]), "n_biases": 2**31},
         {"in_edge": indices([0, 1, 1]), "out_edge": indices([0, 0, 1])},
     ],
     ids=lambda wrong: " ".join(wrong),
@@ -428,6 +435,9 @@ def test_trainers_over_wrong_arrays_are_refused():
         "first": 0,
         "n_steps": 10,
         "seconds": 1.0,
+        "look": None,
+        "every": 1,
+        "rows": None,
     }
     for wrong in (
         {"x": np.ones((5, 3))},
@@ -447,7 +457,7 @@ def test_trainers_over_wrong_arrays_are_refused():
             trainer.run(**data | wrong)
     with pytest.raises(ValueError, match="labels"):
         _core.Trainer64(**right | {"loss": 2}).run(**data)  # cross-entropy, which y cannot serve
-    assert trainer.run(**data) == 5
+    assert trainer.run(**data) == (5, 0)
     with pytest.raises(MemoryError):
         _core.Trainer64(**right | {"batch_size": 2**40, "accumulate": 2**40})
     assert trainer.n_arrays == 1
