@@ -125,6 +125,20 @@ def test_the_core_sees_what_numpy_sees(data):
         np.testing.assert_allclose(getattr(watches[0]._memory, name), getattr(watches[1]._memory, name), atol=1e-12)
 
 
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_the_core_sees_the_same_level_by_level(activation):
+    rows = []
+    for engine in ("native", "reference"):
+        watch = ew.Watch(1, samples=72)
+        net = ew.mlp([8, 300, 300, 3], activation=activation, seed=0)
+        fit(net, watch, engine=engine, batch_size=320, epochs=1)
+        rows.append(np.stack([row for _, row in watch._rows]))
+    places = rows[0][:, looking.Column.PLACE].copy()
+    rows[0][:, looking.Column.PLACE] = 0  # which only the core notes
+    assert places.tolist() == [0, 320]
+    np.testing.assert_allclose(*rows, rtol=1e-8)
+
+
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_a_look_is_the_same_for_any_number_of_threads(threads):
     seen = []
