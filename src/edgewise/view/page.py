@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import html as markup
+import zlib
 from collections.abc import Sequence
 from os import PathLike
 from typing import Any
@@ -11,6 +12,9 @@ from edgewise.formats import atomic
 from edgewise.network import Network
 from edgewise.results import BackwardPass
 from edgewise.view import machine, module, scene
+
+LARGE = 500_000
+"""Data of more characters are deflated."""
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -51,7 +55,7 @@ def html(data: dict[str, Any], *, title: str = "Edgewise", entry: str = "page.js
         policy=policy,
         title=markup.escape(title),
         style=style,
-        data=machine.as_json(data, indent=None).replace("<", "\\u003c"),
+        data=_stored(machine.as_json(data, indent=None)),
         script=script,
     )
 
@@ -78,6 +82,13 @@ def save_page(
     FormatError if it cannot be written, DataError if the passes are not of this kind.
     """
     write(path, scene.data(net, steps, samples=samples), title=title)
+
+
+def _stored(text: str) -> str:
+    """The data as JSON that HTML leaves alone; where they are large, one string that `page_data.js` reads."""
+    if len(text) > LARGE:
+        return f'"{base64.b64encode(zlib.compress(text.encode("utf-8"), 9)).decode("ascii")}"'
+    return text.replace("<", "\\u003c")
 
 
 def _safe(script: str) -> str:
