@@ -225,14 +225,16 @@ def test_a_networks_report_with_and_without_labels(tmp_path):
         (("{run}", "--target", "0"), "give none of them"),
         (("{net}", "--target", "5"), "give DATA with them"),
         (("{run}/nowhere",), "nowhere"),
+        (("{run}", "--out", "{tmp}/r.json"), "give it a name that ends in .html"),
+        (("{net}", "--out", "{tmp}/report"), "give it a name that ends in .html"),
     ],
 )
 def test_a_wrong_question_gets_one_clear_error(trained, tmp_path, words, says):
     net = trained / "network.json"
-    found = run("report", *(word.format(run=trained, net=net) for word in words), "--out", tmp_path / "r.html")
+    found = run("report", "--out", tmp_path / "r.html", *(w.format(run=trained, net=net, tmp=tmp_path) for w in words))
     assert found.exit_code == 2
     assert says in found.stderr
-    assert not (tmp_path / "r.html").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 # ---- in a browser ----

@@ -300,6 +300,9 @@ def test_a_page_is_written(tmp_path):
     assert (tmp_path / "net.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     with pytest.raises(ew.FormatError, match="cannot write"):
         ew.save_page(tmp_path / "nowhere" / "net.html", net)
+    with pytest.raises(ew.FormatError, match=r"written to \.html, not to .*net\.json"):
+        ew.save_page(tmp_path / "net.json", net)
+    assert [path.name for path in tmp_path.iterdir()] == ["net.html"]
 
 
 # ---- in a browser ----

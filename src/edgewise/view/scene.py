@@ -98,7 +98,7 @@ def _drawn_whole(net: Network) -> bool:
 
 
 def _laid_out(net: Network) -> dict[str, Any]:
-    """Levels, and the layout that crosses few arcs."""
+    """Levels, and the layout that crosses few arcs, which is made once for each structure."""
     place = layout(net)
     starts = np.cumsum([0, *map(len, place.routes)])
     waypoints = np.array([y for route in place.routes for y in route])
