@@ -295,6 +295,15 @@ def test_a_session_begins_with_a_file_or_data_or_both(tmp_path, monkeypatch):
     assert open_session(None, "diabetes").sketch.network.names[-1] == "target"
 
 
+def test_what_it_begins_with_is_learnt(session):
+    """Exclusive or, with the settings that training begins with."""
+    for _ in range(2000):
+        session.step()
+    output = session.sketch.network.forward(session.sketch.x).output
+    assert (output > 0).tolist() == (session.sketch.y > 0.5).tolist() == [[False], [True], [True], [False]]
+    assert session.sketch.backprop().loss < 0.1
+
+
 # ---- in the browser ----
 
 

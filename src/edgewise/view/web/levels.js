@@ -8,7 +8,7 @@ export class Levels {
   /** @param {any} data the view's data, with a report of samples */
   constructor(data) {
     this.of = unpack(data.report.levels);
-    /** how many d(i) make a level */ this.every = data.report.levels_every ?? 1;
+    /** how many d(i) make a level */ this.every = data.report.levels_every;
     const { y } = standing(data.network);
     /** @type {number[][]} the nodes of each level, from top to bottom as they are drawn */ this.nodes = [];
     this.of.forEach((level, j) => {
