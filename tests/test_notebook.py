@@ -169,9 +169,15 @@ MODEL = """async ([esm, css, data, other]) => {
   };
   const el = document.createElement("div");
   document.body.append(el);
+  const keys = [];
+  document.addEventListener("keydown", (event) => keys.push(event.key));
   const names = () => [...el.querySelectorAll(".ew-view > section:not([hidden])")].map((s) => s.ariaLabel);
   const end = view.render({ model, el });
   const found = [names()];
+  const canvas = el.querySelector(".ew-canvas");
+  for (const key of ["d", "d", "n"]) canvas.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+  const suppressed = canvas.closest("[data-lm-suppress-shortcuts]") !== null;
+  found.push([keys, suppressed, el.querySelector(".ew-chosen").textContent]);
   model.set("data", other);
   found.push(names());
   end();
@@ -179,13 +185,15 @@ MODEL = """async ([esm, css, data, other]) => {
 }"""
 
 
-def test_the_module_follows_its_model_and_ends(tab):
+def test_the_module_follows_its_model_keeps_its_keys_and_ends(tab):
     report = diagnosed()
     from edgewise.diagnosis import overview
 
     data = [widget.strictly_plain(d) for d in (overview.of_report(report), scene.data(report.network))]
-    first, second, children, listeners = tab.page.evaluate(MODEL, [module.esm(), module.css(), *data])
+    first, pressed, second, children, listeners = tab.page.evaluate(MODEL, [module.esm(), module.css(), *data])
     assert first == ["Summary", "Findings", "Gradient budget", "Network", "Level by node", "Distributions"]
+    assert pressed[:2] == [[], True], "the notebook has shortcuts of its own"
+    assert pressed[2].startswith("1 node chosen")
     assert second == ["Network"]
     assert (children, listeners) == (0, 0)
 

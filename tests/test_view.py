@@ -538,6 +538,16 @@ def test_a_network_too_large_for_a_graph(opened):
     assert "paths" in shown.inner_text(".ew-paths")
 
 
+def test_a_browser_that_cannot_read_a_large_page_says_so(chromium, tmp_path):
+    page.write(tmp_path / "large.html", scene.data(ew.mlp([400, 400, 1], seed=0)))
+    context = chromium.new_context()
+    shown = context.new_page()
+    shown.add_init_script("delete window.DecompressionStream")
+    shown.goto((tmp_path / "large.html").as_uri())
+    shown.wait_for_selector("main:has-text('cannot be shown: this browser is from before 2023')")
+    context.close()
+
+
 FRAMES = """(count) => new Promise((done) => {
     let seen = 0;
     const start = performance.now();

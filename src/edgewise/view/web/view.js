@@ -36,7 +36,11 @@ const SECTIONS = [
  * @param {{model: any, el: HTMLElement}} host */
 export function render({ model, el }) {
   const [selection, looking] = [new Selection(), new Looking()];
-  const root = make("div", { class: "ew-view" });
+  const root = make("div", {
+    class: "ew-view",
+    "data-lm-suppress-shortcuts": "true", // JupyterLab's; there D, pressed twice, would delete the cell
+    onkeydown: (/** @type {KeyboardEvent} */ event) => event.stopPropagation(), // nor is any other host to act on its keys
+  });
   /** @type {any} */ let before = null;
   /** @type {(Section | null)[]} */ const sections = SECTIONS.map(() => null);
 
