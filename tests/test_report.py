@@ -1,6 +1,7 @@
 """The report: its data, its page, and what it does in a browser."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -94,21 +95,21 @@ def test_hostile_names_stay_data_in_a_report():
     assert text.count("<script") == 2
 
 
-def large(n_nodes, n_outputs):
+def large(n_nodes, n_outputs, names=None):
     """A diagnosis of 100,000 arcs, of whose numbers few are 0 or the same."""
     rng = np.random.default_rng(0)
     net = ew.random_dag(n_nodes, 100_000, n_inputs=10, n_outputs=n_outputs, activation="tanh", seed=0)
     net.bias[:] = np.where(net.is_input, 0, rng.normal(size=n_nodes))
     net.response[:] = np.where(net.is_input, 1, rng.normal(size=n_nodes))
     x, y = rng.normal(size=(8, 10)), rng.normal(size=(8, n_outputs))
-    return ew.diagnose(net, x, y, loss="squared_error")
+    return ew.diagnose(net.replace(names=names), x, y, loss="squared_error")
 
 
 @pytest.mark.parametrize(
     ("n_nodes", "n_outputs"), [(500, 1), (10_000, 1), (40_000, 1), (40_000, 20_000), (99_000, 50_000)]
 )
 def test_a_report_of_100_000_arcs_is_at_most_5_mb(n_nodes, n_outputs, tmp_path):
-    report = large(n_nodes, n_outputs)
+    report = large(n_nodes, n_outputs, names=[f"unit{k}" for k in np.random.default_rng(1).permutation(n_nodes)])
     report.save(tmp_path / "report.html")
     assert (tmp_path / "report.html").stat().st_size <= 5_000_000
     shown = data_of((tmp_path / "report.html").read_text(encoding="utf-8"))["report"]
@@ -477,6 +478,22 @@ def test_a_large_report_is_drawn_and_chosen_in(opened):
     shown.focus(".ew-canvas")
     shown.keyboard.press("n")
     assert "S(0, J)" in shown.inner_text(".ew-panel")
+
+
+def test_a_chain_of_thousands_of_levels_is_drawn(opened):
+    n = 5 * overview.MOST_LEVELS
+    net = ew.Network(np.arange(n - 1), np.arange(1, n), np.ones(n - 1), activation="identity")
+    shown = opened(overview.of_target(net, np.ones((2, 1))))
+    assert shown.locator(".ew-waterfall .ew-level").count() == overview.MOST_LEVELS
+    assert shown.locator(".ew-matrix").bounding_box()["height"] < 1000
+    assert "9 together" in shown.inner_text(".ew-matrices")
+    shown.locator(".ew-budget .ew-link").nth(1).click()
+    assert lit(shown) == (5, [1])
+    assert shown.locator(".ew-budget .ew-link").nth(1).text_content() == "level 5–9"
+    shown.click(".ew-matrix", position={"x": 40 + 285, "y": 20 + 285})  # half of the way
+    assert lit(shown)[0] == 1
+    level = int(re.search(r"level (\d+)", shown.inner_text(".ew-panel"))[1])
+    assert level == pytest.approx(n / 2, abs=0.01 * n)
 
 
 def test_a_long_network_of_many_levels_is_drawn(opened):
