@@ -19,7 +19,7 @@ from edgewise.view import scene
 BINS = 40
 DISTRIBUTIONS = 24
 """Of how many levels distributions are shown."""
-MOST_LEVELS = 1000
+MOST_LEVELS = 500
 """Of more levels several are one."""
 MOST_CELLS = 10_000
 """Maps of more nodes hold the means of several."""
