@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import edgewise as ew
+from edgewise.play import Session, begin, messages
+from edgewise.play import page as play_page
 from edgewise.view import module, scene, widget
 from test_report import diagnosed
 from test_view import hostile_net, unpacked
@@ -76,6 +78,81 @@ def test_a_notebook_shows_them():
         assert "application/vnd.jupyter.widget-view+json" in output["data"]
 
 
+class Frontend:
+    """A kernel, and what a notebook's page says to a widget in it and hears from it."""
+
+    def __init__(self, client):
+        self.client, self.comm = client, None
+
+    def run(self, code):
+        """What the cell prints; the last widget that it opens is talked to from then on."""
+        asked, printed = self.client.execute(code), []
+        while True:
+            message = self.client.get_iopub_msg(timeout=60)
+            if message["msg_type"] == "comm_open" and "_esm" in message["content"]["data"].get("state", {}):
+                self.comm = message["content"]["comm_id"]
+            assert message["msg_type"] != "error", message["content"]
+            printed += [message["content"]["text"]] if message["msg_type"] == "stream" else []
+            idle = message["msg_type"] == "status" and message["content"]["execution_state"] == "idle"
+            if idle and message["parent_header"].get("msg_id") == asked:
+                return "".join(printed)
+
+    def ask(self, action, **fields):
+        content = {"method": "custom", "content": {"action": action, "id": 7} | fields}
+        told = self.client.session.msg("comm_msg", {"comm_id": self.comm, "data": content})
+        self.client.shell_channel.send(told)
+        return self.hear(lambda data: data["method"] == "custom")["content"]
+
+    def hear(self, true):
+        while True:
+            message = self.client.get_iopub_msg(timeout=60)
+            said = message["content"]
+            if message["msg_type"] == "comm_msg" and said["comm_id"] == self.comm and true(said["data"]):
+                return said["data"]
+
+
+@pytest.fixture
+def frontend():
+    pytest.importorskip("ipykernel")
+    jupyter_client = pytest.importorskip("jupyter_client")
+    manager, client = jupyter_client.manager.start_new_kernel(kernel_name="python3")
+    yield Frontend(client)
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+def test_a_session_is_edited_in_a_notebook(frontend):
+    """In a kernel: what the page asks is done to the session, answered, and told to the page."""
+    frontend.run(
+        "import edgewise as ew\n"
+        "from edgewise.play import Session, begin\n"
+        "net = ew.Network(['x', 'x', 'h'], ['h', 't', 't'], [1.0, 0.5, -2.0], names=['x', 'h', 't'])\n"
+        "session = Session(begin(net, [[0.5]], target='t'))\n"
+        "shown = session.show()\n"
+        "shown"
+    )
+    assert frontend.ask("set_weight", edge=1, tail="x", head="t", value=0.25) == {"id": 7, "error": None}
+    assert frontend.run("print(session.sketch.network.weight)") == "[ 1.    0.25 -2.  ]\n"
+    assert "form a cycle" in frontend.ask("add_arc", tail="t", head="h")["error"]
+    assert "no action" in frontend.ask("fly")["error"]
+    frontend.ask("add_node", name="new")
+    told = frontend.hear(lambda data: data["method"] == "update" and "new" in data["state"]["data"]["network"]["names"])
+    assert told["state"]["data"]["live"] is True
+    assert frontend.ask("set_loss", loss="squared_error")["error"] is None
+    assert frontend.ask("train")["error"] is None
+    frontend.hear(lambda data: data["method"] == "update" and data["state"]["data"]["play"]["step"] > 10)
+    assert frontend.ask("pause")["error"] is None
+    closed = frontend.run(
+        "import threading\n"
+        "(telling,) = [thread for thread in threading.enumerate() if thread.name == 'edgewise-play-widget']\n"
+        "shown.close()\n"
+        "telling.join(10)\n"
+        "session.undo()\n"
+        "print(telling.is_alive())"
+    )
+    assert closed == "False\n"
+
+
 MODEL = """async ([esm, css, data, other]) => {
   const style = document.createElement("style");
   style.textContent = css;
@@ -92,9 +169,15 @@ MODEL = """async ([esm, css, data, other]) => {
   };
   const el = document.createElement("div");
   document.body.append(el);
+  const keys = [];
+  document.addEventListener("keydown", (event) => keys.push(event.key));
   const names = () => [...el.querySelectorAll(".ew-view > section:not([hidden])")].map((s) => s.ariaLabel);
   const end = view.render({ model, el });
   const found = [names()];
+  const canvas = el.querySelector(".ew-canvas");
+  for (const key of ["d", "d", "n"]) canvas.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+  const suppressed = canvas.closest("[data-lm-suppress-shortcuts]") !== null;
+  found.push([keys, suppressed, el.querySelector(".ew-chosen").textContent]);
   model.set("data", other);
   found.push(names());
   end();
@@ -102,12 +185,52 @@ MODEL = """async ([esm, css, data, other]) => {
 }"""
 
 
-def test_the_module_follows_its_model_and_ends(tab):
+def test_the_module_follows_its_model_keeps_its_keys_and_ends(tab):
     report = diagnosed()
     from edgewise.diagnosis import overview
 
     data = [widget.strictly_plain(d) for d in (overview.of_report(report), scene.data(report.network))]
-    first, second, children, listeners = tab.page.evaluate(MODEL, [module.esm(), module.css(), *data])
+    first, pressed, second, children, listeners = tab.page.evaluate(MODEL, [module.esm(), module.css(), *data])
     assert first == ["Summary", "Findings", "Gradient budget", "Network", "Level by node", "Distributions"]
+    assert pressed[:2] == [[], True], "the notebook has shortcuts of its own"
+    assert pressed[2].startswith("1 node chosen")
     assert second == ["Network"]
     assert (children, listeners) == (0, 0)
+
+
+EDITED = """async ([esm, data]) => {
+  const { default: view } = await import(URL.createObjectURL(new Blob([esm], { type: "text/javascript" })));
+  const listeners = {};
+  window.model = {
+    traits: { data },
+    get(name) { return this.traits[name]; },
+    set(name, value) { this.traits[name] = value; listeners[`change:${name}`]?.forEach((f) => f()); },
+    on(event, f) { (listeners[event] ??= new Set()).add(f); },
+    off(event, f) { listeners[event]?.delete(f); },
+    save_changes() {},
+    async send(message) {
+      const reply = await answered(JSON.stringify(message));
+      listeners["msg:custom"].forEach((f) => f(reply));
+    },
+  };
+  view.render({ model, el: document.body });
+}"""
+
+
+def test_the_module_asks_its_model_for_edits(tab):
+    """As anywidget carries it: the page's messages to a session, its answers and data to the page."""
+    net = ew.Network(["x", "x", "h"], ["h", "t", "t"], [1.0, 0.5, -2.0], names=["x", "h", "t"], activation="tanh")
+    session = Session(begin(net, [[0.5]], target="t"))
+    tab.page.expose_function("answered", lambda text: messages.answer(session, text))
+    data = widget.strictly_plain(play_page.data(*session.state()))
+    tab.page.evaluate(EDITED, [module.esm(), data])
+    assert not tab.page.get_by_text("The connection is lost").is_visible()
+    tab.page.get_by_label("From", exact=True).select_option("t")
+    tab.page.get_by_label("To", exact=True).select_option("h")
+    tab.page.get_by_role("button", name="Connect").click()
+    tab.page.wait_for_selector("[role=alert]:has-text('form a cycle')")
+    tab.page.get_by_role("button", name="Add node").click()
+    tab.page.wait_for_selector("[role=alert]:text-is('')", state="attached")
+    assert session.sketch.network.names == ("x", "h", "t", "h1")
+    tab.page.evaluate("data => model.set('data', data)", widget.strictly_plain(play_page.data(*session.state())))
+    assert "h1" in tab.page.get_by_label("Node or arc").inner_text()

@@ -13,6 +13,7 @@ from hypothesis import given
 from matplotlib.figure import Figure
 
 import edgewise as ew
+from edgewise.view import layout as layouts
 from edgewise.view.layout import layout
 from strategies import dags
 
@@ -38,8 +39,14 @@ def test_nodes_stand_in_levels_and_apart(net):
         assert place.x[a] != place.x[b] or abs(place.y[a] - place.y[b]) > 1 - 1e-9
     for e, route in enumerate(place.routes):
         assert len(route) == place.x[net.head[e]] - place.x[net.tail[e]] - 1
+    changed = net.with_own_parameters()
+    changed.weight[:] = 0
+    assert layout(changed) is place, "made once for a structure"
+    layouts._of_structure.cache_clear()
     again = layout(net)
+    assert again is not place
     assert again.y.tolist() == place.y.tolist()
+    assert again.routes == place.routes
 
 
 @given(dags())

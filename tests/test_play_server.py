@@ -4,7 +4,11 @@ import contextlib
 import http.client
 import json
 import re
+import signal
 import socket
+import subprocess
+import sys
+import threading
 import time
 from urllib.parse import urlsplit
 
@@ -294,6 +298,15 @@ def test_a_session_begins_with_a_file_or_data_or_both(tmp_path, monkeypatch):
     assert open_session(None, "diabetes").sketch.network.names[-1] == "target"
 
 
+def test_what_it_begins_with_is_learnt(session):
+    """Exclusive or, with the settings that training begins with."""
+    for _ in range(2000):
+        session.step()
+    output = session.sketch.network.forward(session.sketch.x).output
+    assert (output > 0).tolist() == (session.sketch.y > 0.5).tolist() == [[False], [True], [True], [False]]
+    assert session.sketch.backprop().loss < 0.1
+
+
 # ---- in the browser ----
 
 
@@ -310,7 +323,7 @@ def page(chromium, live):
     tab = Tab(context)
     tab.page.goto(live)
     tab.page.wait_for_selector(".ew-editing")
-    until(tab.page, lambda: not tab.page.get_by_text("The connection is lost").is_visible())
+    until(tab.page, lambda: not tab.page.get_by_text("trying again").is_visible())
     yield tab.page
     origin = live.rsplit("/", 2)[0]
     assert [url for url in tab.requests if not url.startswith(origin)] == []
@@ -502,6 +515,41 @@ def test_what_is_chosen_stays_chosen_when_indices_change(page, session):
     assert with_two.count() == 1
 
 
+def test_the_sample_of_the_pass_and_that_of_the_tools_are_one(page, session):
+    slider = page.locator(".ew-player").get_by_label("Sample", exact=True)
+    tools = page.locator("fieldset", has_text="Add sample")
+    field = tools.get_by_label("Sample", exact=True)
+    told = page.locator(".ew-player label", has_text="Sample").locator("output")
+    assert (slider.input_value(), field.input_value(), told.text_content()) == ("0", "1", "1 of 4")
+    slider.fill("2")
+    until(page, lambda: field.input_value() == "3")
+    assert tools.get_by_label("x1", exact=True).input_value() == "1"
+    field.fill("2")
+    field.press("Enter")
+    until(page, lambda: slider.input_value() == "1")
+    assert told.text_content() == "2 of 4"
+    field.fill("9")
+    field.press("Tab")
+    until(page, lambda: (slider.input_value(), field.input_value()) == ("3", "4"))
+    press(page, "Add sample")
+    until(page, lambda: (slider.input_value(), field.input_value()) == ("4", "5"))
+    press(page, "Remove sample")
+    until(page, lambda: (slider.input_value(), field.input_value()) == ("3", "4"))
+    assert session.sketch.n_samples == 4
+
+
+def test_of_many_samples_the_tools_have_those_that_are_shown(chromium, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    context = chromium.new_context()
+    tab = context.new_page()
+    with serving(open_session(None, "iris")) as address:
+        tab.goto(address)
+        tab.wait_for_selector(".ew-editing")
+        assert "1 of the first 32 of 108" in tab.inner_text(".ew-player")
+        assert "of the first 32 of 108" in tab.locator("fieldset", has_text="Add sample").inner_text()
+    context.close()
+
+
 SOCKETS_COUNTED = """
 window.sockets = [];
 const Real = WebSocket;
@@ -522,3 +570,102 @@ def test_the_page_finds_its_server_again(chromium, session):
         session.edit(lambda sketch: edits.add_node(sketch, "meanwhile"))
         shows(tab, "meanwhile")
     context.close()
+
+
+def test_a_lost_connection_is_told_until_it_is_back(chromium, session, monkeypatch):
+    """The server ends while the page is open, and another of the same session begins under the same address."""
+    context = chromium.new_context()
+    context.set_default_timeout(5000)
+    tab = context.new_page()
+    notice = tab.get_by_text("trying again")
+    monkeypatch.setattr("edgewise.play.server.secrets.token_urlsafe", lambda _: TOKEN)
+    with serving(session) as address:
+        tab.goto(address)
+        tab.wait_for_selector(".ew-editing")
+        until(tab, lambda: not notice.is_visible())
+    until(tab, notice.is_visible)
+    before = session.sketch
+    press(tab, "Add node")
+    shows(tab, "the connection is lost; nothing was changed")
+    assert session.sketch is before
+    session.edit(lambda sketch: edits.add_node(sketch, "meanwhile"))
+    with serving(session, port=urlsplit(address).port) as again:
+        assert again == address
+        until(tab, lambda: not notice.is_visible())
+        shows(tab, "meanwhile")
+        press(tab, "Add node")
+        until(tab, lambda: session.sketch.network.n_nodes == before.network.n_nodes + 2)
+    until(tab, notice.is_visible)
+    context.close()
+
+
+def test_a_page_of_another_server_does_not_come_back(chromium, session):
+    """Under the same port, but with another token."""
+    context = chromium.new_context()
+    tab = context.new_page()
+    refused = []
+    tab.on("console", lambda message: refused.append(message.text) if "403" in message.text else None)
+    notice = tab.get_by_text("trying again")
+    with serving(session) as address:
+        tab.goto(address)
+        tab.wait_for_selector(".ew-editing")
+        until(tab, lambda: not notice.is_visible())
+    with serving(session, port=urlsplit(address).port):
+        until(tab, lambda: len(refused) >= 2)
+        assert notice.is_visible()
+    context.close()
+
+
+# ---- the command itself ----
+
+
+def test_the_command_serves_until_it_is_interrupted(tmp_path):
+    """As a process of its own: it prints an address, which answers, and Ctrl-C ends it without a word."""
+    ew.mlp([2, 3, 1], activation="tanh", seed=0).replace(names=["a", "b", "h1", "h2", "h3", "t"]).save(
+        tmp_path / "net.json"
+    )
+    command = [sys.executable, "-m", "edgewise", "play", "net.json", "--no-open"]
+    running = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+    )
+    ending = threading.Timer(60, running.kill)  # so that a test that fails does not hang
+    ending.start()
+    try:
+        address = re.fullmatch(r"Edgewise is at (http://127\.0\.0\.1:\d+/\S{40,}/)\n", running.stdout.readline())[1]
+        assert running.stdout.readline() == "Ctrl-C ends it.\n"
+        where = urlsplit(address)
+        request = http.client.HTTPConnection(where.hostname, where.port, timeout=10)
+        request.request("GET", where.path)
+        answer = request.getresponse()
+        assert answer.status == 200
+        assert '"h3"' in answer.read().decode("utf-8")
+        request.close()
+        from websockets.sync.client import connect
+
+        with connect(
+            f"ws://{where.netloc}{where.path}socket", origin=f"http://{where.netloc}", proxy=None
+        ) as websocket:
+            websocket.send('{"action": "save", "file_name": "kept.json", "id": 1}')
+            while "reply" not in (message := json.loads(websocket.recv(timeout=10))):
+                pass
+            assert message["reply"]["error"] is None
+        running.send_signal(signal.SIGINT)
+        said, wrong = running.communicate()
+    finally:
+        ending.cancel()
+        running.kill()
+    assert (running.returncode, said, wrong) == (0, "", "")
+    assert ew.load(tmp_path / "kept.json").names[:2] == ("a", "b")
+    with socket.socket() as later:
+        assert later.connect_ex((where.hostname, where.port)) != 0
+
+
+def test_the_command_says_what_it_cannot_do(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        command = [sys.executable, "-m", "edgewise", "play", "--no-open", "--port", str(taken.getsockname()[1])]
+        found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert found.returncode == 2
+    assert "choose another, or 0 for any that is free" in found.stderr
+    assert "Traceback" not in found.stderr

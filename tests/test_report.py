@@ -1,6 +1,7 @@
 """The report: its data, its page, and what it does in a browser."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from typer.testing import CliRunner
 import edgewise as ew
 from edgewise.cli import app
 from edgewise.diagnosis import overview
-from edgewise.view import page
+from edgewise.view import page, scene
 from test_view import data_of, hostile_net, strictly, unpacked
 
 
@@ -64,6 +65,7 @@ def test_every_number_is_in_one_bin_or_apart():
     x = rng.normal(size=(50, 4))
     found = overview.of_target(net, x)["report"]
     width = np.bincount(unpacked(found["levels"]))
+    assert found["distributions"].pop("levels") == [0, 1, 2]
     for name, told in found["distributions"].items():
         counts = unpacked(told["counts"]).sum(axis=1) + told["apart"]
         inputs = np.array([0, 0, 4]) if name == "gate" else 0  # which have no gate
@@ -93,14 +95,59 @@ def test_hostile_names_stay_data_in_a_report():
     assert text.count("<script") == 2
 
 
-def test_a_report_of_100_000_arcs_is_at_most_5_mb(tmp_path):
+def large(n_nodes, n_outputs, names=None):
+    """A diagnosis of 100,000 arcs, of whose numbers few are 0 or the same."""
     rng = np.random.default_rng(0)
-    net = ew.random_dag(10_000, 100_000, n_inputs=10, seed=0)
-    assert net.n_edges >= 100_000
-    y = rng.normal(size=(8, net.n_outputs))
-    report = ew.diagnose(net, rng.normal(size=(8, net.n_inputs)), y, loss="squared_error")
+    net = ew.random_dag(n_nodes, 100_000, n_inputs=10, n_outputs=n_outputs, activation="tanh", seed=0)
+    net.bias[:] = np.where(net.is_input, 0, rng.normal(size=n_nodes))
+    net.response[:] = np.where(net.is_input, 1, rng.normal(size=n_nodes))
+    x, y = rng.normal(size=(8, 10)), rng.normal(size=(8, n_outputs))
+    return ew.diagnose(net.replace(names=names), x, y, loss="squared_error")
+
+
+@pytest.mark.parametrize(
+    ("n_nodes", "n_outputs"), [(500, 1), (10_000, 1), (40_000, 1), (40_000, 20_000), (99_000, 50_000)]
+)
+def test_a_report_of_100_000_arcs_is_at_most_5_mb(n_nodes, n_outputs, tmp_path):
+    report = large(n_nodes, n_outputs, names=[f"unit{k}" for k in np.random.default_rng(1).permutation(n_nodes)])
     report.save(tmp_path / "report.html")
     assert (tmp_path / "report.html").stat().st_size <= 5_000_000
+    shown = data_of((tmp_path / "report.html").read_text(encoding="utf-8"))["report"]
+    assert shown["budget"] == report.budget.to_dict()
+
+
+def test_a_map_of_many_nodes_holds_the_mean_of_each_cell():
+    report = large(15_000, 7_000)
+    net, depth = report.network, report.budget.depth
+    found = overview.of_report(report)["report"]
+    each, shown = found["maps_each"], unpacked(found["maps"]["total_db"])
+    told = report.budget.of_nodes()["total_db"]
+    assert each > 1
+    means = []
+    for level in range(depth.max() + 1):
+        nodes = np.flatnonzero(depth == level)
+        nodes = nodes[np.lexsort((nodes, scene.across(net)[nodes]))]
+        means += [told[nodes[k : k + each]].mean() for k in range(0, len(nodes), each)]
+    assert len(means) <= overview.MOST_CELLS
+    np.testing.assert_allclose(shown, means, rtol=1e-5)
+
+
+def test_of_very_many_levels_several_are_one():
+    rng = np.random.default_rng(0)
+    n = 2 * overview.MOST_LEVELS + 5
+    net = ew.Network(np.arange(n - 1), np.arange(1, n), rng.choice([-1.1, 0.9], n - 1), activation="identity")
+    found = overview.of_target(net, rng.normal(size=(4, 1)))["report"]
+    rows = ew.gradient_budget(net, rng.normal(size=(4, 1))).rows
+    assert found["levels_every"] == 3
+    assert len(found["budget"]["rows"]) == -(-n // 3) <= overview.MOST_LEVELS
+    assert unpacked(found["levels"]).tolist() == [(n - 1 - j) // 3 for j in range(n)]
+    assert [row["n_nodes"] for row in found["budget"]["rows"]] == [3] * (n // 3) + [n % 3] * (n % 3 > 0)
+    assert sum(row["weights_db"] for row in found["budget"]["rows"]) == pytest.approx(
+        sum(row.weights_db for row in rows), rel=1e-9
+    )
+    shown = found["distributions"]["levels"]
+    assert (shown[0], shown[-1], len(shown)) == (0, -(-n // 3) - 1, overview.DISTRIBUTIONS)
+    assert unpacked(found["distributions"]["value"]["counts"]).shape[0] == overview.DISTRIBUTIONS
 
 
 # ---- files ----
@@ -179,14 +226,16 @@ def test_a_networks_report_with_and_without_labels(tmp_path):
         (("{run}", "--target", "0"), "give none of them"),
         (("{net}", "--target", "5"), "give DATA with them"),
         (("{run}/nowhere",), "nowhere"),
+        (("{run}", "--out", "{tmp}/r.json"), "give it a name that ends in .html"),
+        (("{net}", "--out", "{tmp}/report"), "give it a name that ends in .html"),
     ],
 )
 def test_a_wrong_question_gets_one_clear_error(trained, tmp_path, words, says):
     net = trained / "network.json"
-    found = run("report", *(word.format(run=trained, net=net) for word in words), "--out", tmp_path / "r.html")
+    found = run("report", "--out", tmp_path / "r.html", *(w.format(run=trained, net=net, tmp=tmp_path) for w in words))
     assert found.exit_code == 2
     assert says in found.stderr
-    assert not (tmp_path / "r.html").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 # ---- in a browser ----
@@ -211,7 +260,7 @@ def lit(shown):
     levels = shown.eval_on_selector_all(
         ".ew-waterfall .ew-level", "all => all.flatMap((g, k) => g.classList.contains('ew-lit') ? [k] : [])"
     )
-    return int(words.split()[0]) if words else 0, levels
+    return int(words.split()[0].replace(",", "")) if words else 0, levels
 
 
 def pixels(shown, number):
@@ -404,6 +453,47 @@ def test_sensitivities_that_are_infinite_are_no_reason_to_warn():
     net = ew.mlp([3, 4, 1], activation="exp", seed=0)
     net.weight[:] = 1e3
     data_of(page.html(overview.of_target(net, np.ones((2, 3)))))
+
+
+def test_a_large_report_is_drawn_and_chosen_in(opened):
+    report = large(40_000, 20_000)
+    shown = opened(overview.of_report(report))
+    assert shown.locator(".ew-matrix").is_visible()
+    assert shown.locator(".ew-map").count() == 6
+    assert len({pixels(shown, k) for k in range(6)}) == 6
+    grid = shown.locator(".ew-map").first
+    grid.focus()
+    readout = shown.locator(".ew-heat .ew-readout").first
+    assert "nodes, their mean" in readout.text_content()
+    shown.keyboard.press("Enter")
+    chosen, levels = lit(shown)
+    assert levels == [0]
+    assert chosen % overview.of_report(report)["report"]["maps_each"] == 0
+    shown.locator(".ew-waterfall .ew-level").nth(1).click()
+    assert lit(shown) == (report.budget.rows[1].n_nodes, [1])
+    shown.locator(".ew-finding .ew-button:not(:disabled)").first.click()
+    finding = next(finding for finding in report.findings if finding.nodes)
+    assert lit(shown)[0] == len(finding.nodes)
+    shown.click(".ew-chosen button")
+    shown.focus(".ew-canvas")
+    shown.keyboard.press("n")
+    assert "S(0, J)" in shown.inner_text(".ew-panel")
+
+
+def test_a_chain_of_thousands_of_levels_is_drawn(opened):
+    n = 5 * overview.MOST_LEVELS
+    net = ew.Network(np.arange(n - 1), np.arange(1, n), np.ones(n - 1), activation="identity")
+    shown = opened(overview.of_target(net, np.ones((2, 1))))
+    assert shown.locator(".ew-waterfall .ew-level").count() == overview.MOST_LEVELS
+    assert shown.locator(".ew-matrix").bounding_box()["height"] < 1000
+    assert "5 together" in shown.inner_text(".ew-matrices")
+    shown.locator(".ew-budget .ew-link").nth(1).click()
+    assert lit(shown) == (5, [1])
+    assert shown.locator(".ew-budget .ew-link").nth(1).text_content() == "level 5–9"
+    shown.click(".ew-matrix", position={"x": 40 + 285, "y": 20 + 285})  # half of the way
+    assert lit(shown)[0] == 1
+    level = int(re.search(r"level (\d+)", shown.inner_text(".ew-panel"))[1])
+    assert level == pytest.approx(n / 2, abs=0.01 * n)
 
 
 def test_a_long_network_of_many_levels_is_drawn(opened):

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+import zlib
 from itertools import pairwise
 from pathlib import Path
 
@@ -41,7 +42,12 @@ def hostile_net():
 
 def unpacked(array):
     (kind,) = array.keys() - {"shape"}
-    return np.frombuffer(base64.b64decode(array[kind]), f"<{kind[0]}{int(kind[-2:]) // 8}").reshape(array["shape"])
+    stored = np.frombuffer(base64.b64decode(array[kind]), np.uint8)
+    if kind == "bits":
+        return np.unpackbits(stored, count=array["shape"][0], bitorder="little").astype(bool)
+    if kind == "float24":
+        kind, stored = "float32", np.pad(stored.reshape(-1, 3), ((0, 0), (1, 0)))
+    return stored.reshape(-1).view(f"<{kind[0]}{int(kind[-2:]) // 8}").reshape(array["shape"])
 
 
 def strictly(text):
@@ -52,8 +58,8 @@ def strictly(text):
 
 
 def data_of(text):
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)
-    return strictly(found[1])
+    found = strictly(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)[1])
+    return strictly(zlib.decompress(base64.b64decode(found)).decode("utf-8")) if isinstance(found, str) else found
 
 
 # ---- the modules ----
@@ -109,15 +115,17 @@ def test_the_network_is_in_the_data(net):
 def test_large_networks_stand_in_levels_without_a_layout():
     net = ew.random_dag(scene.MOST_NODES + 1, 2000, n_inputs=5, seed=0)
     found = scene.network(net)
-    assert "routes" not in found
+    assert not {"routes", "level", "y"} & set(found)
     small = scene.network(ew.random_dag(50, 200, n_inputs=5, seed=0))
-    assert "routes" in small
-    level, y = unpacked(found["level"]), unpacked(found["y"])
+    assert {"routes", "level", "y"} <= set(small)
+    order, start, y = unpacked(found["order"]), unpacked(found["level_start"]), scene.across(net)
+    assert found["names"] is None
+    level = np.empty(net.n_nodes, int)
+    for k, members in enumerate(np.split(order, start[1:-1])):
+        level[members] = k
+        assert np.allclose(np.diff(y[members]), 1)
+        assert np.isclose(y[members].sum(), 0)
     assert (level[net.tail] < level[net.head]).all()
-    for k in range(level.max() + 1):
-        members = np.sort(y[level == k])
-        assert np.allclose(np.diff(members), 1)
-        assert np.isclose(members.sum(), 0)
 
 
 def test_numbers_are_packed_exactly_while_they_are_few():
@@ -125,6 +133,23 @@ def test_numbers_are_packed_exactly_while_they_are_few():
     assert np.array_equal(unpacked(scene.packed(few)), few, equal_nan=True)
     many = np.linspace(0, 1, scene.EXACT + 1)
     assert unpacked(scene.packed(many)).dtype == np.float32
+
+
+def test_very_many_numbers_keep_five_digits():
+    rng = np.random.default_rng(0)
+    numbers = rng.normal(size=scene.ROUGH + 1) * 10.0 ** rng.integers(-33, 37, scene.ROUGH + 1)
+    numbers[:6] = np.nan, np.inf, -np.inf, np.finfo("f4").max, 0.0, 1e300
+    found = scene.packed(numbers)
+    assert "float24" in found
+    back = unpacked(found)
+    assert np.isnan(back[0])
+    assert back[1:6].tolist() == [np.inf, -np.inf, pytest.approx(np.finfo("f4").max, rel=2.0**-15), 0, np.inf]
+    np.testing.assert_allclose(back[6:], numbers[6:], rtol=2.0**-16)
+
+
+def test_truths_are_packed_as_bits():
+    truths = np.random.default_rng(0).random(1001) < 0.3
+    assert unpacked(scene.packed(truths)).tolist() == truths.tolist()
 
 
 @given(networks_with_samples())
@@ -224,7 +249,32 @@ def test_of_a_loss_too():
     assert phases == ["forward"] * 20 + ["backward"] * (len(phases) - 20)
 
 
+@pytest.mark.parametrize("aggregation", ["sum", "mean", "product", "max", "min", "maxabs", "median"])
+def test_what_a_large_networks_pass_leaves_out_follows(aggregation):
+    """Sums s and derivatives z of arcs, beside the engine's, which are told where a network is small."""
+    net = ew.random_dag(scene.MOST_NODES + 1, 2000, n_inputs=9, activation="tanh", seed=3).replace(
+        aggregation=aggregation
+    )
+    rng = np.random.default_rng(0)
+    net.bias[:] = np.where(net.is_input, 0, rng.normal(size=net.n_nodes))
+    net.response[:] = np.where(net.is_input, 1, rng.normal(size=net.n_nodes))
+    target = int(net.outputs[0])
+    bwd = net.backprop(rng.normal(size=(2, 9)), target=target)
+    data = scene.data(net, bwd)
+    assert not {"preactivation", "edge_derivative"} & set(data["pass"]["steps"][0])
+    for b, sample in enumerate(worked_out(data)["found"]):
+        np.testing.assert_allclose(sample["told_preactivation"], bwd.preactivation[b], rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(sample["told_derivative"], bwd.edge_derivative[b], rtol=1e-9, atol=1e-12)
+
+
 # ---- the page ----
+
+
+def test_large_data_are_deflated():
+    small, large = (page.html(scene.data(ew.mlp([n, n, 1], seed=0))) for n in (3, 400))
+    assert '"names":' in small
+    assert '"names":' not in large
+    assert unpacked(data_of(large)["network"]["weight"]).shape == (400 * 401,)
 
 
 def test_hostile_names_stay_data():
@@ -250,6 +300,9 @@ def test_a_page_is_written(tmp_path):
     assert (tmp_path / "net.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     with pytest.raises(ew.FormatError, match="cannot write"):
         ew.save_page(tmp_path / "nowhere" / "net.html", net)
+    with pytest.raises(ew.FormatError, match=r"written to \.html, not to .*net\.json"):
+        ew.save_page(tmp_path / "net.json", net)
+    assert [path.name for path in tmp_path.iterdir()] == ["net.html"]
 
 
 # ---- in a browser ----
@@ -485,6 +538,16 @@ def test_a_network_too_large_for_a_graph(opened):
     assert pixels(shown) != before
     shown.click("summary")
     assert "paths" in shown.inner_text(".ew-paths")
+
+
+def test_a_browser_that_cannot_read_a_large_page_says_so(chromium, tmp_path):
+    page.write(tmp_path / "large.html", scene.data(ew.mlp([400, 400, 1], seed=0)))
+    context = chromium.new_context()
+    shown = context.new_page()
+    shown.add_init_script("delete window.DecompressionStream")
+    shown.goto((tmp_path / "large.html").as_uri())
+    shown.wait_for_selector("main:has-text('cannot be shown: this browser is from before 2023')")
+    context.close()
 
 
 FRAMES = """(count) => new Promise((done) => {

@@ -17,6 +17,8 @@ const t = pass.target ?? graph.outputs[0];
 const found = Array.from({ length: pass.nSamples }, (_, sample) => {
   const moment = pass.at(pass.nSteps - 1, sample);
   return {
+    told_preactivation: nodes.map((j) => moment.preactivation[j]),
+    told_derivative: arcs.map((e) => moment.edgeDerivative[e]),
     preactivation: nodes.map((j) => moment.bias[j] + moment.response[j] * total(forwardTerms(graph, moment, j).map((term) => term.product))),
     sensitivity: nodes.map((i) => total(backwardTerms(graph, moment, i).map((term) => term.product)) + (moment.seed.get(i) ?? 0)),
     derivative: arcs.map((e) => factors(graph, moment, e).derivative),

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { decibels, extent, logTicks, real, scale, ticks } from "../../src/edgewise/view/web/charts.js";
-import { spread } from "../../src/edgewise/view/web/distributions.js";
 import { nodesOf } from "../../src/edgewise/view/web/findings.js";
+import { namesOf, standing } from "../../src/edgewise/view/web/graph.js";
 import { cells } from "../../src/edgewise/view/web/heatmap.js";
 import { Levels } from "../../src/edgewise/view/web/levels.js";
 import { bars } from "../../src/edgewise/view/web/waterfall.js";
@@ -50,7 +50,8 @@ test("each bar begins where the one before it ended, and behind what is lost for
 });
 
 test("levels hold their nodes as they are drawn, and not those without a way", () => {
-  const levels = new Levels({ report: { levels: [1, 0, 1, -1] }, network: { y: [5, 0, -5, 0] } });
+  const network = { order: [2, 1, 3, 0], level: [0, 0, 0, 0], y: [5, 0, -5, 0] };
+  const levels = new Levels({ report: { levels: [1, 0, 1, -1], levels_every: 1 }, network });
   assert.deepEqual(levels.nodes, [[1], [2, 0]]);
   assert.equal(levels.widest, 2);
   assert.deepEqual([...levels.holding([0, 3])], [1]);
@@ -63,11 +64,29 @@ test("where nodes are more than pixels a cell stands for several", () => {
   assert.deepEqual(cells(2, 100), { each: 1, width: 28 });
   assert.deepEqual(cells(1000, 100), { each: 10, width: 1 });
   assert.equal(cells(0, 0).each, 1);
+  for (const [widest, pixels, least] of [[1000, 100, 4], [10, 100, 4], [1001, 99, 7]]) {
+    const { each, width } = cells(widest, pixels, least);
+    assert.equal(each % least, 0);
+    assert.ok(Math.ceil(widest / each) * width <= pixels + 1e-9);
+  }
 });
 
-test("of many levels some are shown, the first and the last among them", () => {
-  assert.deepEqual(spread(3), [0, 1, 2]);
-  const some = spread(500, 24);
-  assert.equal(some.length, new Set(some).size);
-  assert.deepEqual([some[0], some[23]], [0, 499]);
+test("several levels as one have a name from the first to the last, and a finding of any of them is of all", () => {
+  const network = { order: [0, 1, 2], level: [0, 1, 2], y: [0, 0, 0] };
+  const levels = new Levels({ report: { levels: [1, 0, 0], levels_every: 50 }, network });
+  assert.deepEqual([levels.name(0), levels.name(1)], ["0–49", "50–99"]);
+  assert.deepEqual(nodesOf({ nodes: [], levels: [40, 49] }, levels), [1, 2]);
+});
+
+test("a number that several nodes of a level share is that of each", () => {
+  const network = { order: [0, 1, 2, 3, 4, 5], level_start: [0, 6] };
+  const levels = new Levels({ report: { levels: [0, 1, 1, 1, -1, 0], levels_every: 1 }, network });
+  assert.deepEqual([...levels.spread([10, 20, 30], 2)], [10, 20, 20, 30, NaN, 10]);
+});
+
+test("where a large network's nodes stand follows from its order and where levels begin in it", () => {
+  assert.deepEqual(standing({ order: [2, 0, 1], level_start: [0, 1, 3] }), {
+    order: Float64Array.from([2, 0, 1]), level: Int32Array.from([1, 1, 0]), y: Float64Array.from([-0.5, 0.5, 0]),
+  });
+  assert.deepEqual(namesOf({ names: null, bias: { shape: [3] } }), ["0", "1", "2"]);
 });

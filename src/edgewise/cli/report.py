@@ -32,7 +32,7 @@ def report(
             help="For a run a table with its columns, the held-out rows if left out; for a network a file of inputs.",
         ),
     ] = None,
-    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
+    out: Annotated[Path, typer.Option(help="The page to write, .html.")] = Path("report.html"),
     target: TargetNode = None,
     loss: LossName = None,
     labels: LabelFile = None,
@@ -45,6 +45,7 @@ def report(
     by level; how they are distributed; what is wrong, on which evidence, with remedies that were tried; the network.
     Click on a finding, a level or a node, and its nodes light up everywhere. The page is one file that loads nothing.
     """
+    page.check_name(out)
     if subject.is_dir():
         if any(option is not None for option in (target, loss, labels, preprocessing)):
             raise DataError("a run has its own loss, labels and preprocessing; give none of them with it")

@@ -132,7 +132,7 @@ class Budget:
         lines = [f"{'level':>8}{'nodes':>8}{'weights':>10}{'gates':>10}{'interf.':>10}{'total dB':>10}"]
         for name, row in [*((str(row.level), row) for row in self.rows), ("all", self.total)]:
             numbers = (row.weights_db, row.gates_db, row.interference_db, row.total_db)
-            shown = "".join(f"{number + 0.0:>+10.1f}" for number in numbers)
+            shown = "".join(f"{round(number, 1) + 0.0:>+10.1f}" for number in numbers)
             lines.append(f"{name:>8}{row.n_nodes:>8}{shown}")
         return "\n".join(lines)
 

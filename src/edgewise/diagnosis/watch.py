@@ -191,7 +191,7 @@ class Watch:
         names = ("weights", "gates", "interf.", "total dB", "open", "dead", "saturated", "update", "noise")
         lines = [f"{'step':>8}{'loss':>10}" + "".join(f"{name:>10}" for name in names)]
         for moment in _spread(self.moments):
-            parts = "".join(f"{decibels + 0.0:>+10.1f}" for decibels in moment.total())
+            parts = "".join(f"{round(decibels, 1) + 0.0:>+10.1f}" for decibels in moment.total())
             ratios = moment.update_ratio[np.isfinite(moment.update_ratio)]
             update = float(np.median(ratios)) if len(ratios) else math.nan
             units = f"{moment.open_gates:>10.0%}{moment.dead:>10}{moment.saturated:>10}"

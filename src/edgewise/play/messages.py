@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from edgewise import activations, aggregations, losses
-from edgewise.errors import DataError
+from edgewise.errors import DataError, EdgewiseError
 from edgewise.play import edits
 from edgewise.play.session import Session
 from edgewise.play.trainer import OPTIMIZERS
@@ -164,6 +164,17 @@ def read(message: str | bytes) -> Request:
         return Request(number, action, {name: _checked(known[name], name, given) for name, given in content.items()})
     except _Wrong as wrong:
         raise DataError(f"{action}: {wrong}") from None
+
+
+def answer(session: Session, message: str | bytes) -> Reply:
+    """What a message asks, done, and the answer to it: `id` of the message, `error`, None if it went well, and more."""
+    number = None
+    try:
+        request = read(message)
+        number = request.id
+        return {"id": number, "error": None} | request.perform(session)
+    except EdgewiseError as error:
+        return {"id": number, "error": str(error)}
 
 
 def _checked(check: Check, name: str, given: Any) -> Any:

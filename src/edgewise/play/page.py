@@ -8,9 +8,11 @@ from edgewise.view import page, scene
 
 
 def data(sketch: Sketch, state: dict[str, Any]) -> dict[str, Any]:
-    """The trait `data` of the view, with what its tools need under "play"."""
-    shown = sketch.backprop(slice(SAMPLES_SHOWN))
-    return scene.data(sketch.network, shown, samples=SAMPLES_SHOWN, live=True) | {"play": state}
+    """The trait `data` of the view, with what its tools need under "play": of the samples those that are shown."""
+    shown = scene.data(sketch.network, sketch.backprop(slice(SAMPLES_SHOWN)), samples=SAMPLES_SHOWN, live=True)
+    shown["pass"]["n_samples"] = sketch.n_samples
+    rows = slice(shown["pass"]["samples"])
+    return shown | {"play": state | {"x": state["x"][rows], "y": state["y"][rows]}}
 
 
 def html(content: dict[str, Any], port: int) -> str:

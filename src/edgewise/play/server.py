@@ -20,7 +20,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from edgewise.errors import DataError, EdgewiseError
+from edgewise.errors import DataError
 from edgewise.play import messages, page
 from edgewise.play.session import Session
 from edgewise.view import machine
@@ -223,15 +223,9 @@ class _Conversation:
             await self._send(machine.as_json({"reply": answer}, indent=None))
 
     def _answer(self, message: Any) -> dict[str, Any]:
-        number = None
-        try:
-            if message.get("text") is None:
-                raise DataError("a message is text, not bytes")
-            request = messages.read(message["text"])
-            number = request.id
-            return {"id": number, "error": None} | request.perform(self._session)
-        except EdgewiseError as error:
-            return {"id": number, "error": str(error)}
+        if message.get("text") is None:
+            return {"id": None, "error": "a message is text, not bytes"}
+        return messages.answer(self._session, message["text"])
 
     async def _send(self, text: str) -> None:
         async with self._sending:

@@ -4,13 +4,16 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgewise import activations, aggregations, formats, losses
 from edgewise.errors import DataError, EdgewiseError, FormatError
 from edgewise.play import code
 from edgewise.play.sketch import Sketch
 from edgewise.play.trainer import OPTIMIZERS, Trainer
+
+if TYPE_CHECKING:
+    from anywidget import AnyWidget
 
 UNDO_DEPTH = 100
 SAMPLES_SHOWN = 32
@@ -152,6 +155,15 @@ class Session:
         self.version += 1
         for listener in list(self._listeners):
             listener()
+
+    def show(self) -> "AnyWidget":
+        """The page of `edgewise play` as a widget in a notebook: what is edited there is edited here.
+
+        Raises MissingDependencyError without `edgewise[notebook]`.
+        """
+        from edgewise.play import notebook
+
+        return notebook.show(self)
 
     def state(self) -> tuple[Sketch, dict[str, Any]]:
         """The sketch, and what else there is to show beside it, as plain data, both of one moment."""

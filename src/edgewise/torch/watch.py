@@ -68,7 +68,7 @@ class Report:
         titles = "".join(f"{title:>10}" for title in ("weights", "gates", "interf.", "total dB"))
         lines = [f"{'level':>6}  {'read by':{width}}{titles}"]
         for name, row in [*((str(row.level), row) for row in self.rows), ("all", together(self.rows))]:
-            numbers = "".join(f"{getattr(row, part) + 0.0:>+10.1f}" for part in PARTS)
+            numbers = "".join(f"{round(getattr(row, part), 1) + 0.0:>+10.1f}" for part in PARTS)
             lines.append(f"{name:>6}  {row.name:{width}}{numbers}")
         lines.append("")
         for finding in self.findings:

@@ -7,17 +7,21 @@ is kept; then each node moves as near to its neighbours' mean as the order allow
 
 from bisect import bisect_right, insort
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewise.network import Network
+from edgewise.plan import make_plan
 
 SWEEPS, STRAIGHTENINGS = 12, 8
 NARROW = 0.3
 """How much room a waypoint takes in its level, where a node takes 1."""
 MOST_WAYPOINTS = 100_000
 """Beyond these, arcs over several levels are drawn without waypoints."""
+KEPT = 16
+"""So many structures are laid out once, however often their numbers change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +39,21 @@ class Layout:
 
 
 def layout(net: Network) -> Layout:
-    """Levels, order and coordinates; the same for the same network."""
-    level = np.empty(net.n_nodes, np.int64)
-    level[net.plan.order] = np.repeat(np.arange(net.plan.n_levels), np.diff(net.plan.level_start))
-    tail, head = net.tail.astype(np.int64), net.head.astype(np.int64)
+    """Levels, order and coordinates; the same for the same structure."""
+    return _of_structure(net.n_nodes, net.tail.tobytes(), net.head.tobytes())
+
+
+@lru_cache(maxsize=KEPT)
+def _of_structure(n_nodes: int, tails: bytes, heads: bytes) -> Layout:
+    tail32, head32 = np.frombuffer(tails, np.int32), np.frombuffer(heads, np.int32)
+    plan = make_plan(n_nodes, tail32, head32)
+    level = np.empty(n_nodes, np.int64)
+    level[plan.order] = np.repeat(np.arange(plan.n_levels), np.diff(plan.level_start))
+    tail, head = tail32.astype(np.int64), head32.astype(np.int64)
     between = level[head] - level[tail] - 1
     routed = bool(between.sum() <= MOST_WAYPOINTS)
     levels = level.tolist()
-    chains: list[list[int]] = [[] for _ in range(net.n_edges)]
+    chains: list[list[int]] = [[] for _ in range(len(tail))]
     pairs: list[tuple[int, int]] = []
     for e, (i, j) in enumerate(zip(tail.tolist(), head.tolist(), strict=True)):
         here = i
@@ -55,16 +66,19 @@ def layout(net: Network) -> Layout:
                 pairs.append((here, waypoint))
             here = waypoint
     # arcs into waypoints first met keep the plan's order, which is by the mean position of tails already
-    start = [*net.plan.position.tolist(), *([0] * (len(levels) - net.n_nodes))]
+    start = [*plan.position.tolist(), *([0] * (len(levels) - n_nodes))]
     for e, chain in enumerate(chains):
         for waypoint in chain:
             start[waypoint] = start[int(tail[e])]
-    graph = _Levelled(np.array(levels), np.array(pairs, np.int64).reshape(-1, 2), net.n_nodes)
+    graph = _Levelled(np.array(levels), np.array(pairs, np.int64).reshape(-1, 2), n_nodes)
     order, crossings = graph.ordered(np.array(start, np.float64))
     y = graph.placed(order)
+    x = level.astype(np.float64)
+    for array in (x, y):
+        array.flags.writeable = False  # it is kept for the next who asks
     return Layout(
-        x=level.astype(np.float64),
-        y=y[: net.n_nodes],
+        x=x,
+        y=y[:n_nodes],
         routes=[y[chain].tolist() for chain in chains],
         crossings=crossings,
     )

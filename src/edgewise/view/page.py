@@ -3,14 +3,21 @@
 import base64
 import hashlib
 import html as markup
+import zlib
 from collections.abc import Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
+from edgewise.errors import FormatError
 from edgewise.formats import atomic
 from edgewise.network import Network
 from edgewise.results import BackwardPass
 from edgewise.view import machine, module, scene
+
+SUFFIXES = (".html", ".htm")
+LARGE = 500_000
+"""Data of more characters are deflated."""
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -51,13 +58,20 @@ def html(data: dict[str, Any], *, title: str = "Edgewise", entry: str = "page.js
         policy=policy,
         title=markup.escape(title),
         style=style,
-        data=machine.as_json(data, indent=None).replace("<", "\\u003c"),
+        data=_stored(machine.as_json(data, indent=None)),
         script=script,
     )
 
 
+def check_name(path: str | PathLike[str]) -> None:
+    """FormatError unless a browser takes a file of this name for a page."""
+    if Path(path).suffix.lower() not in SUFFIXES:
+        raise FormatError(f"a page is written to .html, not to {str(path)!r}; give it a name that ends in .html")
+
+
 def write(path: str | PathLike[str], data: dict[str, Any], *, title: str = "Edgewise") -> None:
-    """Write the page of `data` to a file, whole or not at all; FormatError if it cannot be written."""
+    """Write the page of `data` to a file, whole or not at all; FormatError if it cannot be written, or is not .html."""
+    check_name(path)
     atomic.write_text(path, html(data, title=title))
 
 
@@ -75,9 +89,16 @@ def save_page(
         networks with the same arcs, the passes over the same samples. None shows the network alone.
     samples : the first so many are shown; fewer where there are so many numbers that the page would grow large.
 
-    FormatError if it cannot be written, DataError if the passes are not of this kind.
+    FormatError if it cannot be written, or is not .html, DataError if the passes are not of this kind.
     """
     write(path, scene.data(net, steps, samples=samples), title=title)
+
+
+def _stored(text: str) -> str:
+    """The data as JSON that HTML leaves alone; where they are large, one string that `page_data.js` reads."""
+    if len(text) > LARGE:
+        return f'"{base64.b64encode(zlib.compress(text.encode("utf-8"), 9)).decode("ascii")}"'
+    return text.replace("<", "\\u003c")
 
 
 def _safe(script: str) -> str:

@@ -1,7 +1,8 @@
 """What the view is given: a network, its layout and a pass as plain data that JSON can hold, `schema` 1.
 
-Arrays are packed, as base64 of their little-endian bytes: ``{"float32": "…", "shape": […]}``, or ``"float64"`` where
-there are few numbers, or ``"int32"``. `web/arrays.js` reads them.
+Arrays are packed, as base64 of their little-endian bytes: ``{"float32": "…", "shape": […]}``; ``"float64"`` where there
+are few numbers, ``"float24"`` where there are many; ``"int32"``; ``"bits"`` of truths. `web/arrays.js` reads them. What
+follows from other numbers is left out where it would be large, and the view works it out.
 """
 
 import base64
@@ -19,8 +20,9 @@ from edgewise.results import BackwardPass
 from edgewise.view.layout import layout
 
 SCHEMA = 1
-EXACT = 50_000
-"""Up to so many numbers are packed as they are, in float64; larger arrays in float32."""
+EXACT, ROUGH = 20_000, 75_000
+"""Up to so many numbers are packed as they are, in float64; larger arrays in float32; beyond ROUGH in float24, which
+lacks float32's last byte: five digits are left, and the view shows four."""
 
 MOST_NODES, MOST_ARCS = 600, 6000
 """Up to so many nodes and arcs are drawn as a graph; larger networks as levels and matrices."""
@@ -31,14 +33,26 @@ SAMPLES, ROOM = 16, 300_000
 def packed(array: ArrayLike) -> dict[str, Any]:
     """An array of numbers, of any shape, as `web/arrays.js` reads it."""
     given = np.asarray(array)
-    if given.dtype.kind in "iub":
+    if given.dtype.kind == "b":
+        kind, stored = "bits", np.packbits(given, bitorder="little")
+    elif given.dtype.kind in "iu":
         kind, stored = "int32", given.astype("<i4")
     elif given.size <= EXACT and given.dtype != np.float32:
         kind, stored = "float64", given.astype("<f8")
     else:
         with np.errstate(over="ignore"):
             kind, stored = "float32", given.astype("<f4")
+        if given.size > ROUGH:
+            kind, stored = "float24", _rounded(stored)
     return {kind: base64.b64encode(np.ascontiguousarray(stored).tobytes()).decode("ascii"), "shape": list(given.shape)}
+
+
+def _rounded(array: NDArray[Any]) -> NDArray[np.uint8]:
+    """(…, 3) the numbers rounded to their first three bytes, the last of them sign and exponent."""
+    bits = np.where(np.isnan(array), np.float32(np.nan), array).view("<u4")
+    up = (bits + 0x80) & ~np.uint32(0xFF)
+    kept = np.where(np.isfinite(up.view("<f4")), up, bits)
+    return np.ascontiguousarray(kept).view(np.uint8).reshape(*array.shape, 4)[..., 1:]
 
 
 def data(
@@ -57,11 +71,11 @@ def data(
 def network(net: Network) -> dict[str, Any]:
     """The part `network`: structure, parameters, and where everything is drawn.
 
-    A large one has no `routes`: it is not drawn as a whole.
+    `names` is None where nodes are called by their index. A large network is not drawn as a whole: it has no `level`,
+    `y` and `routes` but `level_start`, where each level begins in `order`.
     """
-    whole = net.n_nodes <= MOST_NODES and net.n_edges <= MOST_ARCS
     found: dict[str, Any] = {
-        "names": list(map(_sound, net.names)),
+        "names": list(map(_sound, net.names)) if net.has_names else None,
         "tail": packed(net.tail),
         "head": packed(net.head),
         "weight": packed(net.weight),
@@ -72,7 +86,7 @@ def network(net: Network) -> dict[str, Any]:
         "inputs": packed(net.inputs),
         "outputs": packed(net.outputs),
         "order": packed(net.plan.order),
-        **(_laid_out(net) if whole else _in_levels(net)),
+        **(_laid_out(net) if _drawn_whole(net) else {"level_start": packed(net.plan.level_start)}),
     }
     if net.tie is not None:
         found["tie"] = packed(net.tie)
@@ -81,8 +95,12 @@ def network(net: Network) -> dict[str, Any]:
     return found
 
 
+def _drawn_whole(net: Network) -> bool:
+    return net.n_nodes <= MOST_NODES and net.n_edges <= MOST_ARCS
+
+
 def _laid_out(net: Network) -> dict[str, Any]:
-    """Levels, and the layout that crosses few arcs."""
+    """Levels, and the layout that crosses few arcs, which is made once for each structure."""
     place = layout(net)
     starts = np.cumsum([0, *map(len, place.routes)])
     waypoints = np.array([y for route in place.routes for y in route])
@@ -93,20 +111,20 @@ def _laid_out(net: Network) -> dict[str, Any]:
     }
 
 
-def _in_levels(net: Network) -> dict[str, Any]:
-    """Levels, each in the plan's order."""
+def across(net: Network) -> FloatArray:
+    """(N,) how far down each node of a large network stands, y, in steps."""
     start, order = net.plan.level_start, net.plan.order
-    level = np.empty(net.n_nodes, np.int32)
     y = np.empty(net.n_nodes)
-    level[order] = np.repeat(np.arange(net.plan.n_levels), np.diff(start))
     y[order] = np.arange(net.n_nodes) - np.repeat((start[:-1] + start[1:] - 1) / 2, np.diff(start))
-    return {"level": packed(level), "y": packed(y)}
+    return y
 
 
 def passes(
     net: Network, steps: BackwardPass | Sequence[tuple[str, Network, BackwardPass]], *, samples: int = SAMPLES
 ) -> dict[str, Any]:
     """The part `pass`: a backward pass of one target or a loss; or several, each with a label and the network it is of.
+
+    Of a large network there are values, gates and sensitivities alone; sums s and derivatives z follow from these.
 
     steps : moments of one training run: the networks differ from `net` in their parameters alone, the passes are over
         the same samples.
@@ -120,7 +138,8 @@ def passes(
     if samples < 1:
         raise DataError(f"samples must be at least 1, not {samples}")
     n_samples = len(np.atleast_2d(given[0][2].value))
-    fit = ROOM // (len(given) * (5 * net.n_nodes + net.n_edges))
+    numbers = 5 * net.n_nodes + net.n_edges if _drawn_whole(net) else 3 * net.n_nodes
+    fit = ROOM // (len(given) * numbers)
     shown = max(1, min(samples, n_samples, fit))
     for label, of, bwd in given:
         if bwd.sensitivity.ndim != bwd.value.ndim:
@@ -149,12 +168,13 @@ def _step(net: Network, label: str, of: Network, bwd: BackwardPass, start: Any, 
     found: dict[str, Any] = {
         "label": label,
         "value": packed(first(bwd.value)),
-        "preactivation": packed(first(bwd.preactivation)),
         "gate": packed(first(bwd.gate)),
         "sensitivity": packed(first(bwd.sensitivity)),
-        "edge_derivative": packed(first(bwd.edge_derivative)),
         "seed": packed(np.ones((shown, 1)) if bwd.loss is None else _unexplained(net, bwd, shown)[:, start]),
     }
+    if _drawn_whole(net):
+        found["preactivation"] = packed(first(bwd.preactivation))
+        found["edge_derivative"] = packed(first(bwd.edge_derivative))
     if bwd.loss_per_sample is not None:
         found["loss"] = packed(np.atleast_1d(bwd.loss_per_sample)[:shown])
     if of is not net:

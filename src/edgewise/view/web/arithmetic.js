@@ -79,6 +79,27 @@ export function factors(graph, moment, e) {
   };
 }
 
+/**
+ * What a pass leaves out where it is large: s(j) = b + r·agg(w·y) of every neuron, y of an input, and z of every arc.
+ * @param {import("./graph.js").Graph} graph @param {import("./passes.js").Moment} moment all but these two
+ */
+export function sumsAndDerivatives(graph, moment) {
+  const preactivation = Float64Array.from(moment.value);
+  const edgeDerivative = new Float64Array(graph.nArcs);
+  for (let j = 0; j < graph.nNodes; j++) {
+    if (graph.isInput.has(j)) continue;
+    const terms = forwardTerms(graph, moment, j).map(({ product }) => product);
+    const slope = slopes(graph, moment, j);
+    const all = graph.aggregations[j] === "product" ? terms.reduce((found, term) => found * term, Number(terms.length > 0))
+      : terms.reduce((found, term, k) => found + (slope[k] && slope[k] * term), 0); // of degree 1: Σ ∂agg/∂x·x is agg(x)
+    preactivation[j] = moment.bias[j] + moment.response[j] * all;
+    graph.into[j].forEach((e, k) => {
+      edgeDerivative[e] = moment.gate[j] * moment.response[j] * slope[k] * moment.weight[e];
+    });
+  }
+  return { preactivation, edgeDerivative };
+}
+
 /** How far a gate is open, from 0 to 1: |Φ′| beside the largest there can be, or 1 where that has no limit.
  * @param {import("./graph.js").Graph} graph @param {number} j @param {number} gate */
 export function openness(graph, j, gate) {

@@ -6,19 +6,12 @@ import { make } from "./dom.js";
 import { Levels } from "./levels.js";
 import { plural, shown } from "./numbers.js";
 
-const MOST_LEVELS = 24;
 const BOX = { width: 340, left: 34, right: 8, row: 30, bottom: 34 };
 const QUANTITIES = [
   ["value", "Values", "y", "not finite"],
   ["gate", "Gates", "Φ′", "not finite"],
   ["sensitivity_db", "Sensitivities", "|S| in decibels", "are 0"],
 ];
-
-/** Which of so many levels are shown: all, or evenly spread ones with the first and the last. @param {number} count */
-export function spread(count, most = MOST_LEVELS) {
-  if (count <= most) return Array.from({ length: count }, (_, level) => level);
-  return Array.from({ length: most }, (_, k) => Math.round((k * (count - 1)) / (most - 1)));
-}
 
 /** @param {import("./view.js").Context} context */
 export function distributionsSection({ selection }) {
@@ -40,13 +33,13 @@ export function distributionsSection({ selection }) {
     /** @param {any} data */
     update(data) {
       levels = new Levels(data);
-      const some = spread(levels.count);
+      const some = data.report.distributions.levels;
       remark.textContent = "Of each level how often which number comes up, over its nodes and all samples; each is as high "
         + `as its own highest.${some.length < levels.count ? ` ${some.length} of ${levels.count} levels are shown.` : ""}`;
       rows = [];
       const choose = (/** @type {number} */ level) => selection.set({ nodes: levels.nodes[level] });
       grid.replaceChildren(...QUANTITIES.map(([key, title, unit, apart]) => {
-        const found = ridges(data.report.distributions[key], some, `${title}, ${unit}`, apart, choose);
+        const found = ridges(data.report.distributions[key], some, levels, `${title}, ${unit}`, apart, choose);
         rows.push(...found.rows);
         return make("figure", { class: "ew-figure" }, make("figcaption", {}, make("strong", { text: title }), ` ${unit}`), found.picture);
       }));
@@ -56,21 +49,21 @@ export function distributionsSection({ selection }) {
   };
 }
 
-/** @param {any} told @param {number[]} some levels @param {string} title @param {string} apart
- * @param {(level: number) => void} choose */
-function ridges(told, some, title, apart, choose) {
+/** @param {any} told @param {number[]} some levels, of which it tells @param {Levels} levels @param {string} title
+ * @param {string} apart @param {(level: number) => void} choose */
+function ridges(told, some, levels, title, apart, choose) {
   const counts = unpackRows(told.counts);
   const bins = told.counts.shape[1];
   const height = BOX.row * some.length + BOX.bottom;
   const x = scale([told.low, told.high], [BOX.left, BOX.width - BOX.right]);
   const wide = (BOX.width - BOX.left - BOX.right) / bins;
   const rows = some.map((level, k) => {
-    const here = counts[level];
+    const here = counts[k];
     const base = BOX.row * (k + 1);
     const all = here.reduce((sum, n) => sum + n, 0);
     const highest = here.reduce((most, n) => Math.max(most, n), 0);
-    const without = told.apart[level];
-    const label = `Level ${level}: ${plural(all, "number")}, ${middle(here, told)}`
+    const without = told.apart[k];
+    const label = `Level ${levels.name(level)}: ${plural(all, "number")}, ${middle(here, told)}`
       + (without ? `; ${plural(without, "number")} ${apart}` : "");
     const steps = Array.from(here, (n, b) => {
       const y = (base - (highest ? n / highest : 0) * (BOX.row - 5)).toFixed(1);
@@ -86,7 +79,7 @@ function ridges(told, some, title, apart, choose) {
       draw("line", { class: "ew-grid", x1: BOX.left, x2: BOX.width - BOX.right, y1: base, y2: base }),
       all ? draw("path", { class: "ew-ridge", d: `M${BOX.left} ${base}${steps.join("")}L${BOX.width - BOX.right} ${base}Z` })
         : draw("text", { class: "ew-tick", x: BOX.left + 6, y: base - 8, text: without ? apart : "no numbers" }),
-      draw("text", { class: "ew-tick", x: BOX.left - 7, y: base - 6, "text-anchor": "end", text: String(level) }),
+      draw("text", { class: "ew-tick", x: BOX.left - 7, y: base - 6, "text-anchor": "end", text: String(level * levels.every) }),
       all && without
         ? draw("text", { class: "ew-tick ew-apart", x: BOX.left + 2, y: base - BOX.row + 14,
           text: `${percent(without / (all + without))} ${apart}` }) : null,

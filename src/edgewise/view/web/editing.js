@@ -9,7 +9,7 @@ import { addTools, chosenTools } from "./structure_tools.js";
 import { trainingTools } from "./training_tools.js";
 
 /** @param {import("./view.js").Context} context @returns {import("./view.js").Section} */
-export function editingSection({ model, selection }) {
+export function editingSection({ model, selection, looking }) {
   const said = make("p", { class: "ew-said", role: "status" });
   const wrong = make("p", { class: "ew-trouble", role: "alert" });
   const lost = make("p", { class: "ew-trouble", role: "alert", text: "The connection is lost; trying again …" });
@@ -20,7 +20,8 @@ export function editingSection({ model, selection }) {
   });
   const chosen = chosenTools(ask, selection);
   const add = addTools(ask, selection);
-  const tools = [trainingTools(ask), sampleTools(ask), chosen, add];
+  const samples = sampleTools(ask, looking);
+  const tools = [trainingTools(ask), samples, chosen, add];
   const keep = keepTools(ask, (text) => { said.textContent = text; });
   const element = make(
     "section", { class: "ew-editing", "aria-label": "Editing" }, lost, wrong, said,
@@ -47,6 +48,7 @@ export function editingSection({ model, selection }) {
     close: () => {
       close();
       add.close();
+      samples.close();
       stop();
       model.off("change:connected", connection);
     },

@@ -1,6 +1,6 @@
 /** What is wrong, on which evidence, and what became of it where remedies were tried. */
 
-import { unpack } from "./arrays.js";
+import { unpackPlaces } from "./arrays.js";
 import { decibels, real } from "./charts.js";
 import { make } from "./dom.js";
 import { Levels } from "./levels.js";
@@ -48,8 +48,9 @@ export function findingsSection({ selection }) {
 /** The nodes that a finding is of; those of its levels, where it is of whole levels. @param {any} finding
  * @param {Levels} levels @returns {number[]} */
 export function nodesOf(finding, levels) {
-  const nodes = Array.from(unpack(finding.nodes));
-  return nodes.length ? nodes : finding.levels.flatMap((/** @type {number} */ level) => levels.nodes[level] ?? []);
+  const nodes = unpackPlaces(finding.nodes);
+  const rows = new Set(finding.levels.map((/** @type {number} */ d) => Math.floor(d / levels.every)));
+  return nodes.length ? nodes : [...rows].flatMap((row) => levels.nodes[row] ?? []);
 }
 
 /** @param {any} finding @param {HTMLButtonElement} button */

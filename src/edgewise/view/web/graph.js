@@ -5,7 +5,7 @@ import { unpack } from "./arrays.js";
 export class Graph {
   /** @param {any} data the part `network` of a view's data */
   constructor(data) {
-    /** @type {string[]} */ this.names = data.names;
+    this.names = namesOf(data);
     this.tail = unpack(data.tail);
     this.head = unpack(data.head);
     this.weight = unpack(data.weight);
@@ -13,9 +13,7 @@ export class Graph {
     this.response = unpack(data.response);
     this.inputs = unpack(data.inputs);
     this.outputs = unpack(data.outputs);
-    this.order = unpack(data.order);
-    this.level = unpack(data.level);
-    this.y = unpack(data.y);
+    ({ order: this.order, level: this.level, y: this.y } = standing(data));
     this.tie = data.tie ? unpack(data.tie) : null;
     this.biasTie = data.bias_tie ? unpack(data.bias_tie) : null;
     /** Where arcs pass the levels between their ends; null: too large to be drawn as a whole. */
@@ -32,6 +30,31 @@ export class Graph {
     this.outOf = groups(this.tail, this.nNodes);
     this.nLevels = 1 + this.level.reduce((most, k) => Math.max(most, k), 0);
   }
+}
+
+/** What nodes are called: by their index, unless they have names. @param {any} data the part `network` of a view's data
+ * @returns {string[]} */
+export function namesOf(data) {
+  return data.names ?? Array.from({ length: data.bias.shape[0] }, (_, j) => String(j));
+}
+
+/**
+ * Where nodes stand: their order, and of each its level and how far down it is, in steps. In a large network each level
+ * is a part of the order.
+ * @param {any} data the part `network` of a view's data
+ */
+export function standing(data) {
+  const order = unpack(data.order);
+  if (data.level) return { order, level: unpack(data.level), y: unpack(data.y) };
+  const start = unpack(data.level_start);
+  const [level, y] = [new Int32Array(order.length), new Float64Array(order.length)];
+  for (let k = 0; k + 1 < start.length; k++) {
+    for (let place = start[k]; place < start[k + 1]; place++) {
+      level[order[place]] = k;
+      y[order[place]] = place - (start[k] + start[k + 1] - 1) / 2;
+    }
+  }
+  return { order, level, y };
 }
 
 /**

@@ -3,6 +3,7 @@
 import { unpack } from "./arrays.js";
 import { decibels, extent } from "./charts.js";
 import { make } from "./dom.js";
+import { namesOf } from "./graph.js";
 import { Levels } from "./levels.js";
 import { plural, short, shown } from "./numbers.js";
 import { between, colours, onColours } from "./palette.js";
@@ -50,7 +51,10 @@ export function heatmapSection({ selection }) {
       remark.textContent = "A row is a level, the target's own at the top; a cell is a node, in the order in which they are "
         + "drawn. A dot stands where there is no number: inputs have no gate, and of nothing there are no decibels."
         + (apart ? ` ${plural(apart, "node")}, from which no path leads to the target, ${apart === 1 ? "is" : "are"} left out.` : "");
-      maps = MAPS.filter(({ key }) => data.report.maps[key]).map((kind) => new Heatmap(kind, unpack(data.report.maps[kind.key]), levels, data.network.names, selection));
+      const [each, names] = [data.report.maps_each, namesOf(data.network)];
+      const ofNodes = (/** @type {ArrayLike<number>} */ numbers) => (each ? levels.spread(numbers, each) : numbers);
+      maps = MAPS.filter(({ key }) => data.report.maps[key]).map((kind) =>
+        new Heatmap(kind, ofNodes(unpack(data.report.maps[kind.key])), each ?? 1, levels, names, selection));
       grid.replaceChildren(...maps.map((map) => map.element));
       repaint();
     },
@@ -61,18 +65,20 @@ export function heatmapSection({ selection }) {
 }
 
 /** How many nodes each cell stands for where a level of `widest` nodes has so many pixels, and how wide a cell is.
- * @param {number} widest @param {number} pixels */
-export function cells(widest, pixels) {
-  const each = Math.max(1, Math.ceil(widest / Math.max(1, pixels)));
+ * @param {number} widest @param {number} pixels @param {number} least how many it stands for at least, of which it is a multiple */
+export function cells(widest, pixels, least = 1) {
+  const each = least * Math.max(1, Math.ceil(widest / least / Math.max(1, pixels)));
   return { each, width: Math.min(28, pixels / Math.max(1, Math.ceil(widest / each))) };
 }
 
 class Heatmap {
-  /** @param {Kind} kind @param {ArrayLike<number>} numbers one a node @param {Levels} levels @param {string[]} names
+  /** @param {Kind} kind @param {ArrayLike<number>} numbers one a node @param {number} least of how many nodes of a level
+   * each number is the mean @param {Levels} levels @param {string[]} names
    * @param {import("./selection.js").Selection} selection */
-  constructor(kind, numbers, levels, names, selection) {
+  constructor(kind, numbers, least, levels, names, selection) {
     this.kind = kind;
     this.numbers = numbers;
+    this.least = least;
     this.levels = levels;
     this.names = names;
     this.selection = selection;
@@ -120,7 +126,7 @@ class Heatmap {
     if (!nodes.length) return;
     this.at = at;
     const who = nodes.length === 1 ? short(this.names[nodes[0]], 40) : `${nodes.length} nodes, their mean`;
-    this.readout.textContent = `level ${at[0]}, ${who}: ${this.kind.told(this.mean(nodes))}`;
+    this.readout.textContent = `level ${this.levels.name(at[0])}, ${who}: ${this.kind.told(this.mean(nodes))}`;
     this.paint();
   }
 
@@ -164,7 +170,7 @@ class Heatmap {
     const pixels = this.canvas.clientWidth;
     if (!pixels) return;
     const palette = colours();
-    ({ each: this.each, width: this.width } = cells(this.levels.widest, pixels - GUTTER - 2));
+    ({ each: this.each, width: this.width } = cells(this.levels.widest, pixels - GUTTER - 2, this.least));
     this.row = Math.max(LEAST_ROW, Math.min(LONGEST_ROW, MOST_HEIGHT / this.levels.count));
     const height = Math.ceil(this.row * this.levels.count) + 2;
     const context = sized(this.canvas, pixels, height);
@@ -178,7 +184,7 @@ class Heatmap {
       const y = level * this.row + 1;
       if (level % every === 0) {
         context.fillStyle = palette.muted;
-        context.fillText(String(level), GUTTER - 7, y + Math.max(this.row, 10) / 2);
+        context.fillText(String(level * this.levels.every), GUTTER - 7, y + Math.max(this.row, 10) / 2);
       }
       for (let cell = 0; cell * this.each < all.length; cell++) {
         const nodes = all.slice(cell * this.each, (cell + 1) * this.each);

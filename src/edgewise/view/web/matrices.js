@@ -5,6 +5,7 @@ import { counted } from "./numbers.js";
 import { between, colours } from "./palette.js";
 
 const CELLS = 8;
+const MOST_ROWS = 600;
 const EDGE = 40;
 
 export class Matrices {
@@ -24,23 +25,24 @@ export class Matrices {
   /** @param {import("./graph.js").Graph} graph */
   show(graph) {
     this.graph = graph;
-    this.members = Array.from({ length: graph.nLevels }, () => /** @type {number[]} */ ([]));
-    for (const j of graph.order) this.members[graph.level[j]].push(j);
-    /** The cell of each node within its level, and how many cells a level has. */
-    this.cell = new Int32Array(graph.nNodes);
-    this.per = graph.nLevels <= 40 ? CELLS : graph.nLevels <= 150 ? 2 : 1;
-    const { per, cell } = this;
-    this.members.forEach((members) => members.forEach((j, k) => (cell[j] = Math.floor((k * per) / members.length))));
-    const side = graph.nLevels * per;
+    /** how many levels are one where they are very many */ this.every = Math.ceil(graph.nLevels / MOST_ROWS);
+    const bands = Math.ceil(graph.nLevels / this.every);
+    this.members = Array.from({ length: bands }, () => /** @type {number[]} */ ([]));
+    for (const j of graph.order) this.members[Math.floor(graph.level[j] / this.every)].push(j);
+    /** How many rows a level has. */
+    this.per = bands <= 40 ? CELLS : bands <= 150 ? 2 : 1;
+    const { per } = this;
+    const row = new Int32Array(graph.nNodes);
+    this.members.forEach((members, band) =>
+      members.forEach((j, k) => (row[j] = band * per + Math.floor((k * per) / members.length))));
+    const side = bands * per;
     this.counts = new Map();
     for (let e = 0; e < graph.nArcs; e++) {
-      const [i, j] = [graph.tail[e], graph.head[e]];
-      const row = graph.level[j] * per + cell[j];
-      const key = row * side + graph.level[i] * per + cell[i];
+      const key = row[graph.head[e]] * side + row[graph.tail[e]];
       this.counts.set(key, (this.counts.get(key) ?? 0) + 1);
     }
     this.canvas.setAttribute("aria-label", `Arcs between ${graph.nLevels} levels, as a matrix; rows are heads, columns tails`);
-    this.caption.textContent = `${counted(graph.nNodes)} nodes in ${counted(graph.nLevels)} levels, ${counted(graph.nArcs)} arcs: columns are the levels of tails, rows those of heads; the stronger the colour, the larger the share of arcs that are there. Click a square for the neighbourhood of a node in its row.`;
+    this.caption.textContent = `${counted(graph.nNodes)} nodes in ${counted(graph.nLevels)} levels, ${counted(graph.nArcs)} arcs: columns are the levels of tails, rows those of heads${this.every > 1 ? `, ${this.every} together` : ""}; the stronger the colour, the larger the share of arcs that are there. Click a square for the neighbourhood of a node in its row.`;
     this.paint();
   }
 
@@ -50,14 +52,14 @@ export class Matrices {
     const size = this.unit;
     const row = Math.floor((y - EDGE / 2) / size);
     const column = Math.floor((x - EDGE) / size);
-    if (column < 0 || row < 0 || row >= this.graph.nLevels * this.per) return null;
+    if (column < 0 || row < 0 || row >= this.members.length * this.per) return null;
     const members = this.members[Math.floor(row / this.per)];
     return members[Math.min(members.length - 1, Math.ceil(((row % this.per) * members.length) / this.per))] ?? null;
   }
 
   /** The side of a cell in pixels. */
   get unit() {
-    const cells = (this.graph?.nLevels ?? 1) * (this.per ?? 1);
+    const cells = (this.members?.length ?? 1) * (this.per ?? 1);
     return Math.max(1, (Math.min(this.canvas.clientWidth, 620) - EDGE - 10) / cells);
   }
 
@@ -65,7 +67,7 @@ export class Matrices {
     const { graph, members, counts, per, canvas } = this;
     if (!graph || !members || !counts || !per || !canvas.clientWidth) return;
     const [palette, size, scale] = [colours(), this.unit, window.devicePixelRatio || 1];
-    const side = graph.nLevels * per;
+    const side = members.length * per;
     const height = Math.ceil(side * size + EDGE);
     canvas.style.height = `${height}px`;
     canvas.width = canvas.clientWidth * scale;
@@ -89,12 +91,12 @@ export class Matrices {
     context.font = "11px system-ui, sans-serif";
     context.textAlign = "right";
     const every = Math.max(1, Math.ceil(14 / (per * size)));
-    for (let level = 0; level <= graph.nLevels; level++) {
-      if (level % every) continue;
-      const at = level * per * size;
+    for (let band = 0; band <= members.length; band++) {
+      if (band % every) continue;
+      const at = band * per * size;
       context.strokeRect(0, at, side * size, 0);
       context.strokeRect(at, 0, 0, side * size);
-      if (level < graph.nLevels) context.fillText(String(level), -6, at + Math.min(per * size, 14 * every) / 2 + 4);
+      if (band < members.length) context.fillText(String(band * (this.every ?? 1)), -6, at + Math.min(per * size, 14 * every) / 2 + 4);
     }
   }
 

@@ -17,14 +17,15 @@ import { stepsOf } from "./steps.js";
 const HELP = "Keys: → next, ← back (with Shift: a level), Space play, Home and End, N and P choose a node, D decouple, Esc nothing chosen, + − 0 zoom.";
 
 /** @param {import("./view.js").Context} context */
-export function networkSection({ selection }) {
-  return new NetworkSection(selection);
+export function networkSection({ selection, looking }) {
+  return new NetworkSection(selection, looking);
 }
 
 class NetworkSection {
-  /** @param {import("./selection.js").Selection} selection */
-  constructor(selection) {
+  /** @param {import("./selection.js").Selection} selection @param {import("./looking.js").Looking} looking */
+  constructor(selection, looking) {
     this.selection = selection;
+    this.looking = looking;
     /** @type {Graph | null} */ this.graph = null;
     /** @type {Pass | null} */ this.pass = null;
     /** @type {import("./passes.js").Moment | null} */ this.moment = null;
@@ -59,7 +60,7 @@ class NetworkSection {
         this.panel),
       this.paths.element, make("p", { class: "ew-note ew-help", text: HELP }));
     this.element.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.pressed(event));
-    this.ends = [selection.subscribe(() => this.chosen()), onColours(() => this.recoloured())];
+    this.ends = [selection.subscribe(() => this.chosen()), looking.subscribe(() => this.looked()), onColours(() => this.recoloured())];
   }
 
   /** @param {any} data */
@@ -77,7 +78,7 @@ class NetworkSection {
     const size = `${plural(graph.nNodes, "node")} and ${plural(graph.nArcs, "arc")}`;
     this.label = `A network of ${size} in ${plural(graph.nLevels, "level")}`;
     this.stage.canvas.setAttribute("aria-label", this.label);
-    if (this.pass) this.player.show(graph, this.steps, this.pass);
+    if (this.pass) this.player.show(graph, this.steps, this.pass, this.looking.sample);
     else this.moment = null;
     this.draw();
     this.stepped(true);
@@ -91,11 +92,18 @@ class NetworkSection {
     this.stage.show(graph, figure, this.decoupled);
   }
 
+  /** Another section looks at another sample. */
+  looked() {
+    const { sample } = this.looking;
+    if (this.pass && sample !== this.player.place.sample && sample < this.pass.nSamples) this.player.go({ sample });
+  }
+
   /** The step, the sample or the step of training is another. @param {boolean} [stay] keep what is chosen */
   stepped(stay = false) {
     const { graph, pass } = this;
     if (!graph) return;
     const { at, sample, step } = this.player.place;
+    if (pass) this.looking.set(sample);
     if (pass && (this.momentOf !== `${sample} ${step}` || stay)) {
       this.moment = pass.at(step, sample);
       this.momentOf = `${sample} ${step}`;

@@ -1,7 +1,7 @@
 /** The view in a page of its own: the data stand in the page. */
 
 import { PageModel } from "./model.js";
+import { withPageData } from "./page_data.js";
 import { render } from "./view.js";
 
-const text = document.getElementById("data")?.textContent ?? "null";
-render({ model: new PageModel({ data: JSON.parse(text) }), el: /** @type {HTMLElement} */ (document.getElementById("view")) });
+await withPageData((data, el) => void render({ model: new PageModel({ data }), el }));

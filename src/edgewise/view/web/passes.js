@@ -1,5 +1,6 @@
 /** A pass: every quantity of one sample, at one step of training. */
 
+import { sumsAndDerivatives } from "./arithmetic.js";
 import { unpack, unpackRows } from "./arrays.js";
 
 /**
@@ -41,18 +42,19 @@ export class Pass {
   /** @param {number} step @param {number} sample @returns {Moment} */
   at(step, sample) {
     const found = this.step(step);
-    return {
+    const moment = {
       value: found.value[sample],
-      preactivation: found.preactivation[sample],
+      preactivation: found.preactivation?.[sample],
       gate: found.gate[sample],
       sensitivity: found.sensitivity[sample],
-      edgeDerivative: found.edgeDerivative[sample],
+      edgeDerivative: found.edgeDerivative?.[sample],
       seed: new Map(Array.from(this.start, (node, k) => [node, found.seed[sample][k]])),
       weight: found.weight ?? this.graph.weight,
       bias: found.bias ?? this.graph.bias,
       response: found.response ?? this.graph.response,
       loss: found.loss ? found.loss[sample] : null,
     };
+    return found.preactivation ? moment : { ...moment, ...sumsAndDerivatives(this.graph, moment) };
   }
 
   /** All samples of a step, unpacked once. @param {number} step */
@@ -62,10 +64,10 @@ export class Pass {
     const given = this.data.steps[step];
     const found = {
       value: unpackRows(given.value),
-      preactivation: unpackRows(given.preactivation),
+      preactivation: given.preactivation && unpackRows(given.preactivation),
       gate: unpackRows(given.gate),
       sensitivity: unpackRows(given.sensitivity),
-      edgeDerivative: unpackRows(given.edge_derivative),
+      edgeDerivative: given.edge_derivative && unpackRows(given.edge_derivative),
       seed: unpackRows(given.seed),
       weight: given.weight && unpack(given.weight),
       bias: given.bias && unpack(given.bias),

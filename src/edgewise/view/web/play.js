@@ -1,8 +1,10 @@
 /** The page of `edgewise play`: the view of a model that the server keeps. */
 
+import { withPageData } from "./page_data.js";
 import { SocketModel } from "./socket_model.js";
 import { render } from "./view.js";
 
-const first = JSON.parse(/** @type {HTMLElement} */ (document.getElementById("data")).textContent ?? "");
-const el = /** @type {HTMLElement} */ (document.getElementById("view"));
-render({ model: new SocketModel(new URL("socket", location.href).href.replace(/^http/, "ws"), { data: first }), el });
+await withPageData((data, el) => {
+  const address = new URL("socket", location.href).href.replace(/^http/, "ws");
+  render({ model: new SocketModel(address, { data }), el });
+});

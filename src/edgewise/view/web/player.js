@@ -45,8 +45,8 @@ export class Player {
 
   /** What there is to go through; the place is kept as far as it is still there.
    * @param {import("./graph.js").Graph} graph @param {import("./steps.js").Step[]} steps
-   * @param {import("./passes.js").Pass} pass */
-  show(graph, steps, pass) {
+   * @param {import("./passes.js").Pass} pass @param {number} sample which is looked at */
+  show(graph, steps, pass, sample) {
     const fresh = this.steps.length === 0;
     this.graph = graph;
     this.steps = steps;
@@ -56,7 +56,7 @@ export class Player {
     this.stepSlider.input.max = pass.nSteps - 1;
     this.sampleSlider.element.hidden = pass.nSamples < 2;
     this.stepSlider.element.hidden = pass.nSteps < 2;
-    const { at, sample, step } = this.place;
+    const { at, step } = this.place;
     this.place = {
       at: fresh ? steps.length : Math.min(at, steps.length),
       sample: Math.min(sample, pass.nSamples - 1),
@@ -116,7 +116,8 @@ export class Player {
     this.slider.input.value = at;
     this.slider.output.textContent = `${at} of ${this.steps.length}`;
     this.sampleSlider.input.value = sample;
-    this.sampleSlider.output.textContent = `${sample} (${this.pass?.nSamples ?? 0} shown of ${this.pass?.data.n_samples ?? 0})`;
+    const [shown, all] = [this.pass?.nSamples ?? 0, this.pass?.data.n_samples ?? 0];
+    this.sampleSlider.output.textContent = `${sample + 1} of ${shown < all ? `the first ${shown} of ${all}` : all}`;
     this.stepSlider.input.value = step;
     this.stepSlider.output.textContent = this.pass?.label(step) ?? "";
   }

@@ -24,16 +24,22 @@ export function targetTools(ask) {
   };
 }
 
-/** One sample at a time: its inputs, and what is wanted of the outputs.
- * @param {import("./asking.js").Ask} ask @returns {import("./structure_tools.js").Tools} */
-export function sampleTools(ask) {
-  let sample = 0;
+/** The sample that is looked at: its inputs, and what is wanted of the outputs.
+ * @param {import("./asking.js").Ask} ask @param {import("./looking.js").Looking} looking
+ * @returns {import("./structure_tools.js").Tools & {close: () => void}} */
+export function sampleTools(ask, looking) {
   /** @type {[any, any]} */ let last = [null, null];
-  const which = numberField("Sample", (value) => { sample = Math.round(value) - 1; tools.update(...last); }, { step: 1, min: 1 });
+  /** @type {number | null} one that was added, to be looked at as soon as it is there */ let added = null;
+  const there = (/** @type {number} */ sample) => Math.max(0, Math.min(sample, last[1].x.length - 1));
+  const which = numberField("Sample", (value) => {
+    looking.set(there(Math.round(value) - 1));
+    tools.update(...last); // what was written may be none
+  }, { step: 1, min: 1 });
+  const stop = looking.subscribe(() => { if (last[1]) tools.update(...last); });
   const of = make("span", { class: "ew-hint" });
   const [put, wanted] = [make("div", { class: "ew-row ew-values" }), make("div", { class: "ew-row ew-values" })];
   const [putIn, want] = [fields(put, "Inputs"), fields(wanted, "Wanted")];
-  const aim = choice("Class", (name) => ask("set_wanted", { sample, node: name, value: 1 }));
+  const aim = choice("Class", (name) => ask("set_wanted", { sample: looking.sample, node: name, value: 1 }));
   const target = targetTools(ask);
   const tools = {
     element: group(
@@ -41,17 +47,22 @@ export function sampleTools(ask) {
       make(
         "div", { class: "ew-row" }, target.element, which.element, of,
         button("Add sample", () => {
-          ask("add_sample", { like: sample });
-          sample = last[1].x.length; // the new one, as soon as it is there
+          ask("add_sample", { like: looking.sample });
+          added = last[1].x.length;
         }),
-        button("Remove sample", () => ask("remove_sample", { sample })),
+        button("Remove sample", () => ask("remove_sample", { sample: looking.sample })),
       ),
       put, aim.element, wanted,
     ),
     update: (/** @type {any} */ graph, /** @type {any} */ play) => {
       last = [graph, play];
       const shownSamples = play.x.length;
-      sample = Math.max(0, Math.min(sample, shownSamples - 1));
+      if (added !== null && added < shownSamples) {
+        const now = added;
+        added = null;
+        looking.set(now);
+      }
+      const sample = there(looking.sample);
       target.update(graph, play);
       which.input.max = String(shownSamples);
       which.show(sample + 1);
@@ -69,6 +80,7 @@ export function sampleTools(ask) {
         want(outputs, play.y[sample], (node, value) => ask("set_wanted", { sample, node, value }));
       }
     },
+    close: () => void stop(),
   };
   return tools;
 }

@@ -1,6 +1,7 @@
 /** The top of a report: what it is of, and a bar that says what is chosen. */
 
 import { make } from "./dom.js";
+import { namesOf } from "./graph.js";
 import { counted, plural, short, shown } from "./numbers.js";
 import { real } from "./charts.js";
 
@@ -16,7 +17,7 @@ export function summarySection() {
       const facts = [...report.facts];
       if (report.n_samples) facts.push(["samples", counted(report.n_samples)]);
       if (report.loss !== null && report.loss !== undefined) facts.push(["mean loss", shown(real(report.loss))]);
-      facts.push(["network", `${plural(network.names.length, "node")}, ${plural(network.tail.shape[0], "arc")}`]);
+      facts.push(["network", `${plural(network.bias.shape[0], "node")}, ${plural(network.tail.shape[0], "arc")}`]);
       element.replaceChildren(
         make("dl", { class: "ew-facts" }, ...facts.map(([name, told]) =>
           make("div", {}, make("dt", { text: short(name, 80) }), make("dd", { text: short(told, 200), dir: "auto" })))),
@@ -47,7 +48,7 @@ export function chosenSection({ selection }) {
     element,
     /** @param {any} data */
     update(data) {
-      names = data.network.names;
+      names = namesOf(data.network);
       tell();
     },
     close: () => void end(),

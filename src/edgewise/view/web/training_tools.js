@@ -1,5 +1,6 @@
 /** Tools for training: train, pause, step, how fast, and the course of the loss. */
 
+import { draw } from "./charts.js";
 import { asOptions, button, choice, group, numberField } from "./controls.js";
 import { make } from "./dom.js";
 import { counted, shown } from "./numbers.js";
@@ -45,14 +46,10 @@ export function trainingTools(ask) {
 
 /** The losses over the steps, on a logarithmic scale. */
 function lossCurve() {
-  const frame = make("div");
-  frame.innerHTML = "<svg><polyline>";
-  const element = frame.firstChild;
-  const line = element.firstChild;
-  element.setAttribute("viewBox", `0 0 ${CURVE_WIDTH} ${CURVE_HEIGHT}`);
-  element.setAttribute("class", "ew-loss-curve");
-  element.setAttribute("role", "img");
-  element.setAttribute("preserveAspectRatio", "none");
+  const line = draw("polyline");
+  const element = draw("svg", {
+    viewBox: `0 0 ${CURVE_WIDTH} ${CURVE_HEIGHT}`, class: "ew-loss-curve", role: "img", preserveAspectRatio: "none",
+  }, line);
   return {
     element,
     update: (/** @type {number[]} */ steps, /** @type {number[]} */ losses) => {

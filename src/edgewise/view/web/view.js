@@ -7,13 +7,14 @@ import { editingSection } from "./editing.js";
 import { findingsSection } from "./findings.js";
 import { follow } from "./following.js";
 import { heatmapSection } from "./heatmap.js";
+import { Looking } from "./looking.js";
 import { networkSection } from "./network.js";
 import { Selection } from "./selection.js";
 import { chosenSection, summarySection } from "./summary.js";
 import { waterfallSection } from "./waterfall.js";
 
 /**
- * @typedef {{model: any, selection: Selection}} Context what every section is given
+ * @typedef {{model: any, selection: Selection, looking: Looking}} Context what every section is given
  * @typedef {{element: HTMLElement, update: (data: any) => void, close: () => void}} Section
  */
 
@@ -34,8 +35,12 @@ const SECTIONS = [
 /** Show the model's data in an element, and follow both; returns what ends that, as anywidget asks.
  * @param {{model: any, el: HTMLElement}} host */
 export function render({ model, el }) {
-  const selection = new Selection();
-  const root = make("div", { class: "ew-view" });
+  const [selection, looking] = [new Selection(), new Looking()];
+  const root = make("div", {
+    class: "ew-view",
+    "data-lm-suppress-shortcuts": "true", // JupyterLab's; there D, pressed twice, would delete the cell
+    onkeydown: (/** @type {KeyboardEvent} */ event) => event.stopPropagation(), // nor is any other host to act on its keys
+  });
   /** @type {any} */ let before = null;
   /** @type {(Section | null)[]} */ const sections = SECTIONS.map(() => null);
 
@@ -49,7 +54,7 @@ export function render({ model, el }) {
     before = data.network;
     SECTIONS.forEach(({ shown, make: makeSection }, k) => {
       if (shown(data)) {
-        sections[k] ??= makeSection({ model, selection });
+        sections[k] ??= makeSection({ model, selection, looking });
       } else {
         sections[k]?.close();
         sections[k] = null;

@@ -70,9 +70,9 @@ export function waterfallSection({ selection }) {
       const numbers = (/** @type {any} */ row) =>
         Object.fromEntries(Object.entries(row).map(([name, told]) => [name, name === "name" ? told : real(told)]));
       const rows = data.report.budget.rows.map(numbers);
-      const { picture, groups } = waterfall(rows, kind, choose);
+      const { picture, groups } = waterfall(rows, kind, levels, choose);
       chart.replaceChildren(picture);
-      const lines = rows.map((/** @type {any} */ row) => tableRow(row, String(row.level), () => choose(row.level)));
+      const lines = rows.map((/** @type {any} */ row) => tableRow(row, levels.name(row.level), () => choose(row.level)));
       body.replaceChildren(...lines, tableRow(numbers(data.report.budget.total), "all", null));
       marked = [...groups, ...rows.map((/** @type {any} */ row, /** @type {number} */ k) => [row.level, lines[k]])];
       const { spread_db: told } = data.report;
@@ -99,8 +99,8 @@ function tableRow(row, name, choose) {
   );
 }
 
-/** @param {any[]} rows @param {string} kind @param {(level: number) => void} choose */
-function waterfall(rows, kind, choose) {
+/** @param {any[]} rows @param {string} kind @param {Levels} levels @param {(level: number) => void} choose */
+function waterfall(rows, kind, levels, choose) {
   const all = bars(rows);
   const ends = all.flatMap(({ from, to }) => [from, to]).filter(Number.isFinite);
   const [low, high] = [Math.min(0, ...ends), Math.max(0, ...ends)];
@@ -114,7 +114,7 @@ function waterfall(rows, kind, choose) {
   const groups = rows.map((row, k) => {
     const x = left + k * step;
     const told = [...PARTS, ["total", "total_db"]].map(([part, column]) => `${part} ${decibels(row[column])}`).join(", ");
-    const label = `Level ${row.level}, ${plural(row.n_nodes, "node")}: ${told}`;
+    const label = `Level ${levels.name(row.level)}, ${plural(row.n_nodes, "node")}: ${told}`;
     const group = draw(
       "g", {
         class: "ew-level", role: "button", tabindex: 0, "aria-label": `${label}. Choose its nodes.`,
@@ -134,7 +134,7 @@ function waterfall(rows, kind, choose) {
         ];
       }),
       k % every ? null
-        : draw("text", { class: "ew-tick", x: x + step / 2, y: height - bottom + 17, "text-anchor": "middle", text: String(row.level) }),
+        : draw("text", { class: "ew-tick", x: x + step / 2, y: height - bottom + 17, "text-anchor": "middle", text: String(row.level * levels.every) }),
     );
     return /** @type {[number, Element]} */ ([row.level, group]);
   });
