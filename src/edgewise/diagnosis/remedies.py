@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+from scipy import sparse
 
 from edgewise import activations, initializers
 from edgewise.arrays import FloatArray, IntArray
@@ -53,18 +54,22 @@ def unit_sums(net: Network, batch: Batch, finding: Finding) -> tuple[Network, Ba
     value[net.inputs] = batch.x.T
     with np.errstate(all="ignore"):
         for first, last in pairwise(plan.level_start.tolist()):
-            nodes = plan.order[first:last]
-            nodes = nodes[~net.is_input[nodes]]
-            for j in nodes.tolist():
-                arcs = _in_arcs(net, j)
-                summed = changed.response[j] * (weight[arcs] @ value[net.tail[arcs]])
-                deviation = float(summed.std())
-                if len(arcs) and deviation > 0 and np.isfinite(deviation):
-                    weight[arcs] /= deviation
-                    summed /= deviation
-                    if not is_output[j]:
-                        bias[j] = -summed.mean()
-                value[j] = activations.get(net.activations[j]).value(summed + bias[j])
+            nodes, start = plan.order[first:last], plan.in_start[first : last + 1]
+            arcs = plan.in_edge[start[0] : start[-1]]
+            matrix = sparse.csr_array((weight[arcs], net.tail[arcs], start - start[0]), (len(nodes), net.n_nodes))
+            summed = changed.response[nodes, None] * (matrix @ value)
+            deviation = summed.std(axis=1)
+            told = (np.diff(start) > 0) & (deviation > 0) & np.isfinite(deviation)
+            scale = np.where(told, deviation, 1)
+            weight[arcs] /= np.repeat(scale, np.diff(start))
+            summed /= scale[:, None]
+            centred = told & ~is_output[nodes]
+            bias[nodes[centred]] = -summed[centred].mean(axis=1)
+            summed += bias[nodes, None]
+            code = np.where(net.is_input[nodes], -1, net.activation_code[nodes])
+            for one in np.unique(code[code >= 0]).tolist():
+                of = code == one
+                value[nodes[of]] = activations.get(net.activation_names[one]).value(summed[of])
     return net.replace(weight=_shared(net.tie, weight), bias=_shared(net.bias_tie, bias)), batch
 
 
