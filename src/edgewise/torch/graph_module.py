@@ -69,7 +69,13 @@ class GraphModule(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(…, n_outputs) of x (…, n_inputs)."""
-        weight, bias, response = self.weight, self.bias, self.response
+        own = self._parameters
+        try:
+            weight, bias, response = own["weight"], own["bias"], own["response"]
+        except KeyError:  # pruned, or parametrized: computed from others
+            weight, bias, response = self.weight, self.bias, self.response
+        assert weight is not None
+        assert bias is not None
         if x.dtype != weight.dtype or x.device.type != "cpu" or x.shape[-1:] != (self.n_inputs,):
             x = self._fitting(x)
         samples = x if x.dim() == 2 else x.reshape(-1, self.n_inputs)
