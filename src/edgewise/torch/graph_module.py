@@ -67,15 +67,16 @@ class GraphModule(nn.Module):
             bound = self._bound = where, with_parameters(self._net, weight, bias, response)
         return bound[1]
 
+    def _read(self) -> tuple[Tensor, Tensor, Tensor | None]:
+        own: dict[str, Any] = self._parameters
+        try:
+            return own["weight"], own["bias"], own["response"]  # a third of the time that attributes take
+        except KeyError:  # pruned or parametrized: made of other parameters
+            return self.weight, self.bias, self.response
+
     def forward(self, x: Tensor) -> Tensor:
         """(…, n_outputs) of x (…, n_inputs)."""
-        own = self._parameters
-        try:
-            weight, bias, response = own["weight"], own["bias"], own["response"]
-        except KeyError:  # pruned, or parametrized: computed from others
-            weight, bias, response = self.weight, self.bias, self.response
-        assert weight is not None
-        assert bias is not None
+        weight, bias, response = self._read()
         if x.dtype != weight.dtype or x.device.type != "cpu" or x.shape[-1:] != (self.n_inputs,):
             x = self._fitting(x)
         samples = x if x.dim() == 2 else x.reshape(-1, self.n_inputs)
