@@ -1,11 +1,14 @@
 """What watching a PyTorch model costs, beside plain training, hooks written by hand, and torchmortem, in one run.
 
-python -m benchmarks.watching_torch. torchmortem comes with pip install torchmortem.
+python -m benchmarks.watching_torch --write docs/watching.md. torchmortem comes with pip install torchmortem.
 """
+
+import argparse
 
 import copy
 from collections.abc import Callable
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +17,8 @@ from torch import nn
 from benchmarks import timing
 from edgewise.torch import watch
 
+COMMAND = "python -m benchmarks.watching_torch --write docs/watching.md"
+BEGIN, FINISH = "<!-- PyTorch figures begin -->", "<!-- PyTorch figures end -->"
 STEPS = 50
 PACE = timing.Pace(25.0, 3, 20)
 
@@ -80,20 +85,28 @@ def sides(model: nn.Module, x: torch.Tensor) -> dict[str, Callable[[], None]]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", metavar="FILE", type=Path, help="put the table into this Markdown file")
+    args = parser.parse_args()
     torch.manual_seed(0)
+    lines = [f"Best times of a step, of {STEPS} in a run: `{COMMAND}`.", ""]
     for name, (model, x) in {
         "784-1024⁴-10, 256 samples": perceptron(),
         "three convolutions, 64 images": convolutions(),
     }.items():
         each = sides(model, x)
+        if len(lines) == 2:
+            lines += [f"| | {' | '.join(each)} |", "|---|" + "---:|" * len(each)]
         for side in each.values():
             side()
-        times = timing.interleave(list(each.values()), PACE)
-        print(name)
-        for side_name, measured in zip(each, times, strict=True):
-            print(
-                f"  {side_name:26} {measured.best / STEPS * 1e3:8.2f} ms a step  {measured.best / times[0].best:6.2f}×"
-            )
+        best = [measured.best / STEPS for measured in timing.interleave(list(each.values()), PACE)]
+        cells = [f"{best[0] * 1e3:.1f} ms", *(f"{time * 1e3:.1f} ms, {time / best[0]:.2f}×" for time in best[1:])]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+        print(lines[-1], flush=True)
+    if args.write:
+        before, rest = args.write.read_text("utf-8").split(BEGIN, 1)
+        table = "\n".join(lines)
+        args.write.write_text(f"{before}{BEGIN}\n{table}\n{FINISH}{rest.split(FINISH, 1)[1]}", "utf-8")
 
 
 if __name__ == "__main__":

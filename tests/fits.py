@@ -111,7 +111,7 @@ def resumed(y, how):
         path = f"{'one' if together is None else 'two'}.{how}.{y.ndim}.state"
 
         def stop(record):
-            if how == "raise" and record.step == 17:
+            if how != "interrupt" and record.step == 17:
                 raise Stopped
             if how == "interrupt" and record.step == 17 and (together is None or together.rank == 1):
                 os.kill(os.getpid(), signal.SIGINT)
@@ -130,8 +130,7 @@ def resumed(y, how):
                 callbacks=[stop],
                 epochs=4,
             )
-            assert how == "time"
-            os.replace(path + ".previous", path)
+            raise AssertionError("it was not broken off")
         except (Stopped, KeyboardInterrupt):
             pass
         if together is not None:

@@ -356,7 +356,7 @@ def test_broken_off_in_the_middle_of_an_epoch(fits, name):
         steps, _, within = fits(name, who)["at"]
         assert steps > 0
         assert within
-        assert {"resumed": 15, "resumed numbers": 15, "interrupted": 18, "timed": 27}[name] == steps
+        assert {"resumed": 15, "resumed numbers": 15, "interrupted": 18, "timed": 17}[name] == steps
 
 
 @pytest.mark.parametrize("name", ERRORS)

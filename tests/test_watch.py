@@ -4,9 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 import edgewise as ew
+from edgewise.diagnosis import look as looking
 from edgewise.diagnosis import watch as watching
+from strategies import dags
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(640, 8))
@@ -43,6 +47,16 @@ def test_callbacks_that_say_how_often_are_called_so_often():
             assert record.n_samples == len(record.samples()[0]) == 32
             assert (record.before.weight != record.network.weight).any()
 
+    every_step, seen = [], []
+    both = [lambda record: every_step.append((record.before.weight.copy(), record.network.weight.copy()))]
+    fit(network(), None, callbacks=both)
+
+    class Then(Now):
+        def __call__(self, record):
+            seen.append((record.before.weight.copy(), record.network.weight.copy()))
+
+    fit(network(), None, callbacks=[Then()])
+    np.testing.assert_array_equal(seen, every_step[::5])  # also of steps that come after others nobody saw
     seldom, each = Now(), []
     fit(network(), seldom, callbacks=[seldom, lambda record: each.append(record.step)])
     assert seldom.steps == [0, 5, 10, 15, 20, 25, 30, 35]
@@ -68,6 +82,68 @@ def test_a_moment_is_the_budget_of_its_step():
             assert ratio == pytest.approx((change / np.square(net.weight[edges]).mean()) ** 0.5)
 
 
+@given(st.data())
+def test_the_core_sees_what_numpy_sees(data):
+    net = data.draw(dags(aggregations=("sum", "mean"), dtypes=("float32", "float64")))
+    assume(not net.is_input[net.outputs].all())
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    n = data.draw(st.integers(2, 40))
+    x, y = rng.normal(size=(n, net.n_inputs)), rng.normal(size=(n, net.n_outputs))
+    settings = {
+        "batch_size": data.draw(st.integers(2, n)),
+        "accumulate": data.draw(st.integers(1, 2)),
+        "sample_weight": data.draw(st.sampled_from([None, rng.uniform(0.5, 2, n)])),
+        "optimizer": data.draw(st.sampled_from([ew.SGD(1e-3), ew.Adam(1e-3)])),
+        "dropout": data.draw(st.sampled_from([0.0, 0.3])),
+        "epochs": 3,
+        "loss": "squared_error",
+        "progress": False,
+    }
+    every, of = data.draw(st.sampled_from([1, 2, 17])), data.draw(st.sampled_from([None, 4]))
+    watches = []
+    for engine in ("native", "reference"):
+        watch = ew.Watch(every, samples=of)
+        ew.fit(net.with_own_parameters(), x, y, engine=engine, callbacks=[watch], **settings)
+        watches.append(watch)
+    assert watches[0]._memory.seen[0] == watches[1]._memory.seen[0]
+    tolerance = 1e-9 if net.dtype == np.float64 else 1e-3
+    for (epoch, row), (other_epoch, other) in zip(watches[0]._rows, watches[1]._rows, strict=True):
+        assert epoch == other_epoch
+        for name in ("STEP", "SAMPLES", "DEAD", "SATURATED"):
+            column = looking.Column[name]
+            assert row[column] == other[column], name
+        sizes, changed, were = looking.parts(row)
+        other_sizes, other_changed, other_were = looking.parts(other)
+        np.testing.assert_allclose(sizes, other_sizes, rtol=tolerance, atol=tolerance * other_sizes.max())
+        np.testing.assert_allclose(were, other_were, rtol=tolerance)
+        rounding = 2 * np.finfo(net.dtype).eps * np.sqrt(other_were.max(initial=0))
+        np.testing.assert_allclose(np.sqrt(changed), np.sqrt(other_changed), rtol=tolerance, atol=rounding)
+        for name in ("LOSS", "OPEN", "NOISE", "SIGNAL"):
+            column = looking.Column[name]
+            np.testing.assert_allclose(row[column], other[column], rtol=tolerance, atol=tolerance)
+    for name in ("closed", "last_open", "step_of", "opened"):
+        np.testing.assert_allclose(getattr(watches[0]._memory, name), getattr(watches[1]._memory, name), atol=1e-12)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_look_is_the_same_for_any_number_of_threads(threads):
+    seen = []
+    for n in (1, threads):
+        watch = ew.Watch(1)
+        net = ew.mlp([8, 300, 300, 3], activation="tanh", seed=0, dtype="float32")
+        fit(net, watch, threads=n, batch_size=320)
+        seen.append(np.stack([row for _, row in watch._rows]))
+    np.testing.assert_array_equal(*seen)
+
+
+def test_what_the_core_cannot_see_numpy_does():
+    most = ew.Network([0, 1, 2], [2, 2, 3], [1.0, 2.0, 3.0], aggregation=["sum", "sum", "max", "sum"])
+    watch = ew.Watch(1)
+    ew.fit(most, X[:, :2], X[:, :1], epochs=1, batch_size=64, callbacks=[watch], progress=False)
+    assert len(watch.moments) == 10
+    assert all(np.isfinite(moment.levels).all() for moment in watch.moments)
+
+
 def test_noise_is_that_of_the_gradients_of_samples():
     net = network()
     x, y = X[:512], Y[:512]
@@ -75,11 +151,12 @@ def test_noise_is_that_of_the_gradients_of_samples():
     bias = net.backprop(x, y=y, loss="cross_entropy").bias_gradient_per_sample
     each = np.concatenate([each, bias], axis=1)
     noise, signal = each.var(axis=0, ddof=1).sum(), np.square(each.mean(axis=0)).sum()
-    rng, found = np.random.default_rng(1), []
-    for _ in range(400):
-        rows = rng.permutation(512)[:64]
-        start, _ = ew.objective.read(net, 64, None, y[rows], "cross_entropy", None, None)
-        found.append(watching._noise(net, x[rows], start))
+    found = []
+    for seed in range(400):  # each time the first minibatch, from the same parameters
+        watch = ew.Watch(10**6, samples=16)
+        step = {"epochs": 1, "batch_size": 64, "seed": seed, "loss": "cross_entropy", "callbacks": [watch]}
+        ew.fit(network(), x, y, progress=False, **step)
+        found.append(watch._memory.seen[1:])
     estimate = np.mean(found, axis=0)
     assert estimate[0] == pytest.approx(noise, rel=0.1)
     assert estimate[1] == pytest.approx(signal, rel=0.1)

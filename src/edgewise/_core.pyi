@@ -91,6 +91,35 @@ class Pass32:
 
 class Pass64(Pass32): ...
 
+class Look32:
+    def __init__(
+        self,
+        structure: Structure,
+        n_levels: int,
+        level: NDArray[np.int32],
+        closed_below: NDArray[np.float64],
+        hidden: NDArray[np.uint8],
+        squashing: NDArray[np.uint8],
+        smooth: NDArray[np.uint8],
+        closed: NDArray[np.float64],
+        last_open: NDArray[np.int64],
+        step_of: NDArray[np.int64],
+        opened: NDArray[np.uint8],
+        seen: NDArray[np.float64],
+        samples: int,
+        few: int,
+        often: int,
+        lately: float,
+        dead_after: float,
+        saturated_from: float,
+        step_size: int,
+        threads: int,
+    ) -> None: ...
+    @property
+    def row_size(self) -> int: ...
+
+class Look64(Look32): ...
+
 class Trainer32:
     def __init__(
         self,
@@ -130,7 +159,10 @@ class Trainer32:
         first: int,
         n_steps: int,
         seconds: float,
-    ) -> int: ...
+        look: Look32 | None,
+        every: int,
+        rows: NDArray[np.float64] | None,
+    ) -> tuple[int, int]: ...
     @property
     def diverged(self) -> bool: ...
     @property

@@ -15,10 +15,14 @@ CLOSED_BELOW = 0.05
 
 def closed(network: Network, gate: FloatArray) -> NDArray[np.bool_]:
     """(B, N) where gates (B, N) are closed: below that share, or 0 itself where the gate is unbounded."""
-    largest = np.array([activations.get(name).max_gate for name in network.activation_names])
-    threshold = np.where(np.isfinite(largest), CLOSED_BELOW * largest, 0)[network.activation_code]
-    found: NDArray[Any] = (np.abs(gate) < threshold) | (gate == 0)
+    found: NDArray[Any] = (np.abs(gate) < closed_below(network)) | (gate == 0)
     return found
+
+
+def closed_below(network: Network) -> FloatArray:
+    """(N,) what |Φ′| is less than in each node's gate when it is closed; 0 where the gate is unbounded."""
+    largest = np.array([activations.get(name).max_gate for name in network.activation_names])
+    return np.where(np.isfinite(largest), CLOSED_BELOW * largest, 0)[network.activation_code]
 
 
 def open_share(network: Network, x: FloatArray) -> float:

@@ -37,8 +37,10 @@ class StepRecord:
     loss_function: Loss
     n_samples: int
     """of the step"""
+    batch_size: int
+    """of each of its minibatches, but that the last may be smaller"""
     make_samples: Callable[[int | None], Samples] = field(repr=False)
-    make_backward: Callable[[], BackwardPass] = field(repr=False)
+    make_backward: Callable[[int | None], BackwardPass] = field(repr=False)
 
     def samples(self, most: int | None = None) -> Samples:
         """A copy of x, y and weights (None if all are 1) of the step's samples, or of so many of them at most."""
@@ -47,7 +49,11 @@ class StepRecord:
     @cached_property
     def backward(self) -> BackwardPass:
         """Both passes over the minibatch, before the step; run when first asked for."""
-        return self.make_backward()
+        return self.make_backward(None)
+
+    def backward_of(self, n: int) -> BackwardPass:
+        """The same over the first n samples."""
+        return self.make_backward(n)
 
 
 @dataclass(frozen=True)

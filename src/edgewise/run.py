@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import is_dataclass
 from functools import cached_property
 from os import PathLike
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +23,10 @@ from edgewise import batches, checkpoints, metrics, steps
 from edgewise.arrays import FloatArray, all_finite, checksum
 from edgewise.batches import Chunk, Source
 from edgewise.checkpoints import Checkpoint
-from edgewise.engine import Work
+from edgewise.engine import NativeLook, NativeTraining, Work
 from edgewise.errors import DataError, FormatError
 from edgewise.history import EpochRecord, History, Samples, StepRecord
+from edgewise.losses import Loss
 from edgewise.network import Network
 from edgewise.optimizers import OptimizerState
 from edgewise.places import Places
@@ -34,10 +35,33 @@ from edgewise.progress import Display
 from edgewise.results import BackwardPass
 from edgewise.schedules import Schedule
 from edgewise.sparse import Change
-from edgewise.steps import Method
+from edgewise.steps import Method, Steps
 
 Callback = Callable[[StepRecord], Any]
 """What has an attribute `every` is called after every so many steps, from the first on, else after each."""
+
+
+@runtime_checkable
+class Looker(Protocol):
+    """A callback that, where the core takes the steps, has the core look at them rather than be called."""
+
+    every: int
+
+    def __call__(self, record: StepRecord) -> Any: ...
+
+    @property
+    def room(self) -> int:
+        """For how many looks there is room."""
+
+    def look(self, network: Network, step_size: int, threads: int | None) -> NativeLook | None:
+        """At steps of this network, of at most so many samples; None if the core cannot."""
+
+    def looked(
+        self, rows: FloatArray, epoch: int, network: Network, loss: Loss, samples: Callable[..., Samples]
+    ) -> None:
+        """What it saw, a row for each look; the network after the last step, not a copy; and samples(place, n)."""
+
+
 SECONDS_AT_ONCE = 0.1
 """About how long the core may work before Python sees to interrupts."""
 INPUTS_WATCHED = 256
@@ -73,6 +97,9 @@ class Run:
         self.seed, self.callbacks, self.on_epoch = seed, callbacks, on_epoch
         self.history = History(metric_name=metrics.name_of(method.loss), network=net)
         self.steps = steps.begin(net, method)
+        self.looker = next((each for each in callbacks if isinstance(each, Looker)), None)
+        self.look: NativeLook | None = None
+        self.looked_with: Steps | None = None
         self.processes = method.processes
         self.meetings = None if method.processes is None else Meetings(method.processes)
         self.epoch = self.chunk = self.place = 0
@@ -153,14 +180,17 @@ class Run:
         while self.place < len(chunk.order) and not self.stop:
             first, before = self.place, self.steps.steps
             due = self._due()
+            if due:
+                self._put()  # steps that nobody was called after may lie between
             earlier = self.net.with_own_parameters() if due else None
-            reached = self.steps.run(work, first, self._steps_at_once(saved), SECONDS_AT_ONCE)
+            reached = self.steps.run(work, first, self._steps_at_once(saved), SECONDS_AT_ONCE, self._ready())
             done = slice(first, reached)
             if self.steps.diverged:
                 self._diverged(chunk, reached)
             counted = slice(first, min(reached, len(chunk.order) - chunk.padding))
             self.tally.add(work.loss[counted], work.output[counted], chunk, counted, method.step_size)
             self.place = reached
+            self._hand_over(chunk)
             if earlier is not None and self.steps.steps > before:  # samples of weight 0 alone make no step
                 self._call_back(due, chunk, done, before, earlier, work.loss[done])
             if self.change is not None and self.steps.steps > before and self.steps.steps % self.change.every == 0:
@@ -180,7 +210,7 @@ class Run:
         """As many as may be taken before somebody wants to see the state."""
         if self._due():
             return 1
-        wanted = [_every(callback) for callback in self.callbacks]
+        wanted = [_every(callback) for callback in self._called()]
         if self.change is not None:
             wanted.append(self.change.every)
         if saved is not None and saved.steps is not None:
@@ -189,7 +219,39 @@ class Run:
 
     def _due(self) -> list[Callback]:
         """Who wants to see the next step."""
-        return [callback for callback in self.callbacks if self.steps.steps % _every(callback) == 0]
+        return [callback for callback in self._called() if self.steps.steps % _every(callback) == 0]
+
+    def _called(self) -> list[Callback]:
+        """The callbacks, but for the one that looks from within the core."""
+        return [each for each in self.callbacks if self._ready() is None or each is not self.looker]
+
+    def _ready(self) -> NativeLook | None:
+        """What looks from within the core, for the steps to come; None if nothing does."""
+        if self.looker is None:
+            return None
+        if self.looked_with is not self.steps:
+            within = isinstance(self.steps, NativeTraining)
+            self.looked_with = self.steps
+            self.look = self.looker.look(self.net, self.method.step_size, self.method.threads) if within else None
+        if self.look is not None:
+            self.look.every = self.looker.every
+            self.look.room(self.looker.room)
+        return self.look
+
+    def _hand_over(self, chunk: Chunk) -> None:
+        """What was seen of the last steps."""
+        if self.look is None or not self.look.taken:
+            return
+        assert self.looker is not None
+        self._put()
+        self.looker.looked(
+            self.look.rows[: self.look.taken],
+            self.epoch,
+            self.net,
+            self.method.loss,
+            lambda place, n: chunk.rows(slice(place, place + n)),
+        )
+        self.look.taken = 0
 
     def _rewire(self, change: Change, chunk: Chunk, done: slice) -> None:
         """Other arcs, as far as the change has any, and everything that belongs to an arc with it."""
@@ -240,10 +302,15 @@ class Run:
         sums = np.array([loss.sum(dtype=np.float64), total, counted.stop - counted.start])
         if self.processes is not None:
             self.processes.add_up(sums)
+        method = self.method.alone
+
+        def first(most: int | None) -> tuple[Chunk, slice]:
+            of_step, places = _together(chunk, done)
+            return of_step, places if most is None else slice(places.start, min(places.stop, places.start + most))
 
         def samples(most: int | None) -> Samples:
-            of_step, places = _together(chunk, done)
-            return of_step.rows(places if most is None else slice(places.start, min(places.stop, places.start + most)))
+            of_step, places = first(most)
+            return of_step.rows(places)
 
         record = StepRecord(
             step,
@@ -253,8 +320,9 @@ class Run:
             before,
             self.method.loss,
             int(sums[2]),
+            method.batch_size,
             samples,
-            lambda: self.method.alone.backward(before, *_together(chunk, done), step * self.method.accumulate),
+            lambda most: method.backward(before, *first(most), step * method.accumulate),
         )
         for callback in due:  # each sees the step, also when an earlier one asks to stop
             self.stop |= callback(record) is True

@@ -12,7 +12,7 @@ import numpy as np
 from edgewise import dropout, objective
 from edgewise.arrays import FloatArray
 from edgewise.batches import Chunk
-from edgewise.engine import Work, backward, training
+from edgewise.engine import NativeLook, Work, backward, training
 from edgewise.errors import DataError
 from edgewise.losses import Loss
 from edgewise.network import Network
@@ -82,7 +82,7 @@ class Steps(Protocol):
     def diverged(self) -> bool: ...
     @property
     def steps(self) -> int: ...
-    def run(self, work: Work, place: int, n_steps: int, seconds: float) -> int: ...
+    def run(self, work: Work, place: int, n_steps: int, seconds: float, look: NativeLook | None = None) -> int: ...
     @property
     def n_arrays(self) -> int: ...
     def array(self, which: int) -> Pair: ...
@@ -133,7 +133,7 @@ class _StepsHere:
         self._average = self._parameters.copy() if method.average else None
         self.diverged, self.steps = False, 0
 
-    def run(self, work: Work, place: int, n_steps: int, seconds: float) -> int:
+    def run(self, work: Work, place: int, n_steps: int, seconds: float, look: NativeLook | None = None) -> int:
         """One step, whatever is asked for."""
         method, network, chunk = self._method, self._network, work.chunk
         end = min(place + method.step_size, len(chunk.order))

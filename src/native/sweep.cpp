@@ -144,7 +144,8 @@ void Sweep<T>::backward_tile(const Parameters<T>& p, Backward what, Size tile, i
     T* linear = this->linear(tile);
     const T* value = y.data() + tile * y_stride;
     if (what.sensitivities || what.gradients)
-        kernels.backward(plan, p.of_tile(tile * shape.lanes), value, gates() + tile * d_stride, linear, nullptr, 0, 0, 0, 1, shape.vectors,
+        kernels.backward(plan, p.of_tile(tile * shape.lanes), value, gates() + tile * d_stride, linear,
+                         sensitivity ? sensitivity + tile * d_stride : nullptr, 0, 0, 0, 1, shape.vectors,
                          seed.data() + tile * seed_stride(), 0, seed_row, 0, plan.n_nodes, what, to, add, scratch(member));
     for (Index b = 0; what.gradients && b < plan.n_blocks; ++b)
         kernels.block_gradient(plan.blocks[b], value, linear, 0, 0, 1, shape.vectors, 0, plan.blocks[b].n_tails,
@@ -159,7 +160,7 @@ void Sweep<T>::backward_levels(const Parameters<T>& p, Backward what) {
     for (Index level = s.n_levels; level-- > 0;)
         share_out_level(level, s.out_work, [&](Index first, Index last, int member) {
             if (what.sensitivities || what.gradients)
-                kernels.backward(plan, p, y.data(), gates(), linear(), nullptr, y_stride, d_stride, 0, n_tiles, shape.vectors,
+                kernels.backward(plan, p, y.data(), gates(), linear(), sensitivity, y_stride, d_stride, d_stride, n_tiles, shape.vectors,
                                  seed.data(), seed_stride(), seed_row, first, last, what, gradient.data(), false,
                                  scratch(member));
             for (int tile = 0; what.biases && tile < n_tiles; ++tile)

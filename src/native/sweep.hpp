@@ -85,6 +85,7 @@ public:
     Buffer<T> seed, loss;             // (n_tiles, n_seeds, lanes), (n_tiles, lanes)
     const Index* seed_row = nullptr;  // (n_nodes) number of each row's seed, -1 if it has none
     Index n_seeds = 0;
+    T* sensitivity = nullptr;  // (n_tiles, n_nodes, lanes) where S(i,t) of every row goes too, if that is wanted
     Buffer<T> gradient;  // (n_groups, n_slots): arcs by tail, then the blocks, unless these go straight
     Buffer<T> bias;      // (n_groups, n_nodes)
 

@@ -91,18 +91,18 @@ void Trainer<T>::spread() {
 // The groups' gradients together, one for each parameter, added to those of the step's minibatches before if there are
 // any; whether all are finite.
 template <class T>
-bool Trainer<T>::sum_gradient(bool add) {
-    const Structure& s = sweep_.s;
+bool Trainer<T>::sum_gradient(Sweep<T>& sweep, bool add) {
+    const Structure& s = sweep.s;
     const PlanView& plan = s.plan;
-    const int n_threads = sweep_.n_threads;
-    const Size slots = sweep_.n_slots();
-    T* from = sweep_.gradient.data();
+    const int n_threads = sweep.n_threads;
+    const Size slots = sweep.n_slots();
+    T* from = sweep.gradient.data();
     const bool in_place = s.tie || add;  // tied: summed in place, then over the ties
     T* to = in_place ? from : gradient_.data();
     std::atomic<bool> finite{true};
     share_out_pieces(n_threads, slots, PIECE, [&](Size begin, Size end, int) {
         const T nothing =
-            sweep_.kernels.sum_groups(from + begin, slots, sweep_.used_groups(), end - begin, T(1), to + begin);
+            sweep.kernels.sum_groups(from + begin, slots, sweep.used_groups(), end - begin, T(1), to + begin);
         if (!(nothing == T(0))) finite = false;
         for (Size a = begin; !plain_ && a < std::min<Size>(end, plan.n_arcs); ++a)
             if (plan.out_row[a] < plan.n_nodes) to[a] *= factor_[plan.out_row[a]];
@@ -116,7 +116,7 @@ bool Trainer<T>::sum_gradient(bool add) {
     for (Size slot = 0; in_place && slot < slots; ++slot) gradient_[parameter_of(slot)] += to[slot];
     T* bias = gradient_.data() + n_weights_;
     T* part = add ? part_.data() : bias;
-    sweep_.collect_biases(T(1), part);
+    sweep.collect_biases(T(1), part);
     for (Index row = 0; row < plan.n_nodes; ++row) {
         if (!(part[row] * T(0) == T(0))) finite = false;
         if (add) bias[row] += part[row];
@@ -124,15 +124,28 @@ bool Trainer<T>::sum_gradient(bool add) {
     return finite;
 }
 
+// Of the mean over samples that weigh so much.
+template <class T>
+double Trainer<T>::squared_gradient(double weight) const {
+    const Size n = static_cast<Size>(gradient_.size());
+    double squares = 0;
+    for (Size k = 0; k < n; k += PIECE)  // piece by piece, the same for any number of threads
+        squares += sweep_.kernels.sum_of_squares(gradient_.data() + k, std::min(PIECE, n - k));
+    return squares / (weight * weight);
+}
+
+// What decides which nodes are dropped in a minibatch of the step to come.
+template <class T>
+std::uint32_t Trainer<T>::key(Size part) const {
+    return mixed(settings_.seed ^ mixed(static_cast<std::uint32_t>(steps_ * settings_.accumulate + part)));
+}
+
 template <class T>
 void Trainer<T>::take_step(double batch_weight, double rate_factor) {
     const Size n = n_weights_ + sweep_.s.plan.n_nodes;
     double clip = 1;
     if (settings_.clip_norm != std::numeric_limits<double>::infinity()) {
-        double squares = 0;
-        for (Size k = 0; k < n; k += PIECE)  // piece by piece, the same for any number of threads
-            squares += sweep_.kernels.sum_of_squares(gradient_.data() + k, std::min(PIECE, n - k));
-        const double norm = std::sqrt(squares) / batch_weight;
+        const double norm = std::sqrt(squared_gradient(batch_weight));
         if (norm > settings_.clip_norm) clip = settings_.clip_norm / norm;
     }
     ++steps_;
@@ -168,8 +181,29 @@ void Trainer<T>::take_step(double batch_weight, double rate_factor) {
     spread();
 }
 
+// Nodes are not dropped for a look.
 template <class T>
-Size Trainer<T>::run(const TrainingData<T>& data, Size first, Size n_steps, double seconds) {
+void Trainer<T>::look_before(const TrainingData<T>& data, Size place, const Looks<T>& looks) {
+    Look<T>& look = *looks.look;
+    Parameters<T> whole = view_;
+    whole.dropout.row = nullptr;
+    const Size count = look.watched().wanted(std::min(step_size(), data.n - place), looks.every);
+    look.passes(whole, data, place, count, loss_, loss_parameter_, steps_, looks.next());
+    few_ = 0;
+    // as many as are in the step's first minibatch, so that the same nodes are dropped, and fewer than in the step
+    const Size few = std::min({count, batch_size_, std::min(step_size(), data.n - place) / 2});
+    if (look.hears(steps_, looks.every) && few > 0) {
+        view_.dropout.key = key(0);
+        look.gradient(view_, data, place, few, loss_, loss_parameter_);
+        sum_gradient(look.sweep, false);
+        few_ = data.effective(place, few);
+        square_of_few_ = squared_gradient(data.weight(place, few));
+    }
+    look.before(parameter_.data(), n_weights_);
+}
+
+template <class T>
+Size Trainer<T>::run(const TrainingData<T>& data, Size first, Size n_steps, double seconds, Looks<T>& looks) {
     const Structure& s = sweep_.s;
     const auto began = std::chrono::steady_clock::now();
     const auto passed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count(); };
@@ -179,19 +213,17 @@ Size Trainer<T>::run(const TrainingData<T>& data, Size first, Size n_steps, doub
     // the clock is looked at when the steps have doubled, so at the latest after twice the time
     const auto late = [&](Size step) { return step > 0 && (step & (step - 1)) == 0 && passed() >= seconds; };
     for (Size step = 0; place < data.n && step < n_steps && !late(step); ++step) {
-        const Size number = place / step_size();
+        const Size number = place / step_size(), start = place;
+        const bool looking = looks.due(steps_);
+        if (looking && looks.taken == looks.room) break;
+        if (looking) look_before(data, start, looks);
         double step_weight = 0;
         for (Size part = 0; part < settings_.accumulate && place < data.n; ++part) {
             const Size count = std::min(batch_size_, data.n - place);
             const Size* sample = data.order + place;
-            double weight = static_cast<double>(count);
-            if (data.sample_weight) {
-                weight = 0;
-                for (Size k = 0; k < count; ++k) weight += data.sample_weight[sample[k]];
-            }
+            const double weight = data.weight(place, count);
             const bool teaches = weight > 0;  // samples of weight 0 alone teach nothing
-            const auto minibatch = static_cast<std::uint32_t>(steps_ * settings_.accumulate + part);
-            view_.dropout.key = mixed(settings_.seed ^ mixed(minibatch));
+            view_.dropout.key = key(part);
             const Backward all{true, true, true, true};
             sweep_.hold(count);
             sweep_.run(
@@ -211,7 +243,7 @@ Size Trainer<T>::run(const TrainingData<T>& data, Size first, Size n_steps, doub
             if (teaches) {
                 T nothing = 0;
                 for (Size k = 0; k < count; ++k) nothing += data.loss[place + k] * T(0);
-                if (!sum_gradient(step_weight > 0) || !(nothing == T(0))) {
+                if (!sum_gradient(sweep_, step_weight > 0) || !(nothing == T(0))) {
                     diverged_ = true;
                     return place;
                 }
@@ -219,7 +251,16 @@ Size Trainer<T>::run(const TrainingData<T>& data, Size first, Size n_steps, doub
             step_weight += weight;
             place += count;
         }
+        if (looking && few_ > 0 && step_weight > 0)
+            looks.look->hear(square_of_few_, few_, squared_gradient(step_weight), data.effective(start, place - start));
         if (step_weight > 0) take_step(step_weight, data.rate_factor ? data.rate_factor[number] : 1.0);
+        if (looking && step_weight > 0) {
+            double sum = 0;
+            for (Size k = start; k < place; ++k) sum += data.loss[k];
+            looks.next()[static_cast<int>(Column::loss)] = sum / step_weight;
+            looks.look->after(parameter_.data(), slot_parameter_.empty() ? nullptr : slot_parameter_.data(), looks.next());
+            ++looks.taken;
+        }
     }
     return place;
 }

@@ -4,7 +4,7 @@
 // then biases by row. Where weights are tied, in the order of the ties, then biases.
 #pragma once
 
-#include "sweep.hpp"
+#include "look.hpp"
 
 namespace edgewise {
 
@@ -20,17 +20,17 @@ struct StepSettings {
     std::uint32_t seed;  // decides which
 };
 
+// Looks at some of the steps that are taken, and where they go.
 template <class T>
-struct TrainingData {
-    const T* x;                // (samples, n_inputs)
-    const T* y;                // (samples, n_outputs), or null where there are labels
-    const Size* label;        // (samples)
-    const T* sample_weight;    // (samples) or null
-    const Size* order;         // (n) samples, each minibatch a piece of it, each step some minibatches
-    Size n;
-    const double* rate_factor;  // (steps of the order) of the learning rate, or null
-    T* output;                 // (n, n_outputs) in that order, before the step that each sample is part of
-    T* loss;                   // (n)
+struct Looks {
+    Look<T>* look = nullptr;
+    Size every = 1;          // steps, counted from the first of all
+    double* rows = nullptr;  // (room, Look::row_size)
+    Size row_size = 0, room = 0;
+    Size taken = 0;
+
+    bool due(Size step) const { return look && step % every == 0; }
+    double* next() const { return rows + taken * row_size; }
 };
 
 template <class T>
@@ -39,10 +39,10 @@ public:
     Trainer(const Structure& s, const T* weight, const T* bias, const T* response, Size batch_size, Loss loss,
             T loss_parameter, const StepSettings& settings, int threads);
 
-    // Steps from place `first` of the order on, until the order's end, n_steps or about `seconds` have passed. Returns
-    // the place reached. If a loss or gradient is not finite, the step is not taken: diverged() says so and the place is
-    // that of its minibatch.
-    Size run(const TrainingData<T>& data, Size first, Size n_steps, double seconds);
+    // Steps from place `first` of the order on, until the order's end, n_steps or about `seconds` have passed, or there
+    // is no room for a look that is due. Returns the place reached. If a loss or gradient is not finite, the step is not
+    // taken: diverged() says so and the place is that of its minibatch.
+    Size run(const TrainingData<T>& data, Size first, Size n_steps, double seconds, Looks<T>& looks);
 
     Loss loss() const { return loss_; }
     // Samples that make a step.
@@ -64,7 +64,10 @@ private:
     void each_place(const Each& each) const;
     const Buffer<T>& array(int which) const;
     void spread();
-    bool sum_gradient(bool add);
+    bool sum_gradient(Sweep<T>& sweep, bool add);
+    double squared_gradient(double weight) const;
+    std::uint32_t key(Size part) const;
+    void look_before(const TrainingData<T>& data, Size place, const Looks<T>& looks);
     void take_step(double batch_weight, double rate_factor);
 
     Sweep<T> sweep_;
@@ -75,6 +78,7 @@ private:
     bool plain_ = true;
     Size steps_ = 0;
     bool diverged_ = false;
+    double square_of_few_ = 0, few_ = 0;  // of a look, until the whole step's are known
     Buffer<T> parameter_, gradient_, first_, second_, average_;
     Buffer<T> part_;  // one minibatch's gradients of the biases, where several make a step
     Buffer<T> in_weight_, out_weight_, block_weight_, block_passed_, factor_;  // laid out from parameter_, where not it

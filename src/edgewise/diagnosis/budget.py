@@ -90,14 +90,11 @@ class Budget:
     @cached_property
     def gains(self) -> FloatArray:
         """(levels, 4) the numbers of `rows`: what each level adds in weights, gates, interference and total."""
-        with np.errstate(invalid="ignore"):  # nothing less nothing, which is made 0
-            gain = np.diff(self._reached, axis=0, prepend=0)
-        gain[1:][self._reached[1:] == self._reached[:-1]] = 0
-        return gain
+        return gains_of(self.sizes)
 
     @cached_property
-    def _reached(self) -> FloatArray:
-        """(levels, 4) from 1 to each level."""
+    def sizes(self) -> FloatArray:
+        """(3, levels) root mean square of Q_w, Q_wg and S over each level's nodes and all samples."""
         there = np.flatnonzero(self.depth >= 0)
         order = there[np.argsort(self.depth[there], kind="stable")]
         start = np.searchsorted(self.depth[order], np.arange(int(self.depth.max(initial=-1)) + 1))
@@ -107,13 +104,14 @@ class Budget:
             largest = np.maximum.reduceat(size, start, axis=1)
             scale = np.where((largest > 0) & np.isfinite(largest), largest, 1)
             squares = np.add.reduceat(np.square(size / np.repeat(scale, count, axis=1)), start, axis=1)
-            return np.column_stack(_parts(*(np.sqrt(squares / count) * scale)))
+            found: FloatArray = np.sqrt(squares / count) * scale
+        return found
 
     @property
     def total(self) -> Row:
         """From 1 to the last level."""
-        weights, gates, interference, total = self._reached[-1].tolist()
-        return Row(len(self._reached) - 1, int((self.depth >= 0).sum()), weights, gates, interference, total)
+        weights, gates, interference, total = _reached(self.sizes)[-1].tolist()
+        return Row(self.sizes.shape[1] - 1, int((self.depth >= 0).sum()), weights, gates, interference, total)
 
     @property
     def _arrays(self) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -169,6 +167,20 @@ def of_passes(net: Network, passes: BackwardQuantities, start: objective.Objecti
     weights, gated = (np.sqrt(passes.squared_sensitivity(open_gates=opened)[0]) for opened in (True, False))
     depth = net.depth if start.nodes is net.outputs else depth_to(net.plan, net.head, start.nodes)
     return Budget(depth, passes.sensitivity()[0], weights, gated)
+
+
+def gains_of(sizes: FloatArray) -> FloatArray:
+    """(levels, 4) what each level adds, in decibels, from `Budget.sizes` (3, levels)."""
+    reached = _reached(sizes)
+    with np.errstate(invalid="ignore"):  # nothing less nothing, which is made 0
+        gain: FloatArray = np.diff(reached, axis=0, prepend=0)
+    gain[1:][reached[1:] == reached[:-1]] = 0
+    return gain
+
+
+def _reached(sizes: FloatArray) -> FloatArray:
+    """(levels, 4) from 1 to each level."""
+    return np.column_stack(_parts(*sizes))
 
 
 def _root_mean_square(array: FloatArray) -> FloatArray:

@@ -1,41 +1,36 @@
 """Watching training: the gradient budget, gates and updates of some steps, in memory that stays the same.
 
-A `Watch` is a callback of `fit`. Every so many steps it runs both passes, and the two on squares, over some of the
-step's samples, and notes a `Moment`. When there are too many, every second one goes and it looks half as often.
+A `Watch` is a callback of `fit`. Every so many steps it looks at some of the step's samples, see
+`edgewise.diagnosis.look`, and notes a `Moment`. When there are too many, every second one goes and it looks half as
+often.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise import engine as engines
-from edgewise import gates, objective
 from edgewise.arrays import FloatArray
-from edgewise.diagnosis import budget
+from edgewise.diagnosis import budget, look
 from edgewise.diagnosis.budget import PARTS, together
 from edgewise.diagnosis.findings import HALF, NEARLY_ALL, Finding
+from edgewise.diagnosis.look import LATELY, Column, Memory
 from edgewise.diagnosis.report import Report, diagnose
-from edgewise.diagnosis.signals import bounded
+from edgewise.engine import NativeLook
 from edgewise.errors import DataError
 from edgewise.history import Samples, StepRecord
+from edgewise.losses import Loss
 from edgewise.network import Network
 from edgewise.optimizers import check_number
 
 SCHEMA = 1
-SEEN_ENOUGH = 256
-"""samples in a row for which a gate was 0: what `diagnose` would call dead"""
-LATELY = 256
-"""samples over which gates and noise are averaged, and those that `Watch.report` looks at"""
-FEW = 16
-"""Of so many samples all are looked at: fewer would take as long."""
-OFTEN = 16
-"""Where looks are fewer steps apart, they are at fewer samples, and noise is heard at each 16th alone."""
 SHOWN = 20
 """moments in a table at most"""
+NUMBERS_AT_ONCE = 1 << 20
+"""What the core may note before it comes back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +56,24 @@ class Moment:
     samples, both averaged lately: about the number of samples from which on more of them tell little more; infinite if
     G cannot be told from its noise"""
 
+    @classmethod
+    def of(cls, row: FloatArray, epoch: int) -> "Moment":
+        """From a look's row."""
+        sizes, changed, were = look.parts(row)
+        noise, signal = row[Column.NOISE], row[Column.SIGNAL]
+        with np.errstate(all="ignore"):
+            return cls(
+                int(row[Column.STEP]),
+                epoch,
+                float(row[Column.LOSS]),
+                budget.gains_of(sizes),
+                float(row[Column.OPEN]),
+                int(row[Column.DEAD]),
+                int(row[Column.SATURATED]),
+                np.sqrt(changed / were),
+                float(noise / signal if signal > 0 else noise * np.inf),
+            )
+
     def to_dict(self) -> dict[str, Any]:
         """As plain data; what is no finite number, as a word."""
         found = {part.name: getattr(self, part.name) for part in fields(self)}
@@ -82,6 +95,9 @@ class Watch:
     samples : of a minibatch at most so many are looked at; None is an eighth of it, or a quarter if every ≥ 16, and at
         least 16, which keeps a look at about a step's own cost.
     keep : moments at most. When there are more, every second one is forgotten and `every` is doubled.
+
+    Where the core takes the steps it takes the looks as well; a network whose heads do not all sum, a loss, an
+    optimizer or an activation of one's own is looked at from Python, which takes longer.
     """
 
     def __init__(self, every: int = 50, *, samples: int | None = None, keep: int = 256) -> None:
@@ -90,61 +106,58 @@ class Watch:
         if samples is not None:
             check_number("samples", samples, 2, whole=True)
         self.every, self.samples, self.keep = int(every), samples, int(keep)
-        self.moments: list[Moment] = []
-        self._last: StepRecord | None = None
-        self._seen = 0
-        self._opened: NDArray[np.bool_] = np.zeros(0, np.bool_)
-        self._last_open: NDArray[np.int64] = np.zeros(0, np.int64)
-        self._step_of: NDArray[np.int64] = np.zeros(0, np.int64)
-        self._closed: FloatArray = np.zeros(0)
-        self._noise, self._signal = 0.0, 0.0
+        self._rows: list[tuple[int, FloatArray]] = []
+        self._moments: list[Moment] = []
+        self._memory = Memory.of(0)
+        self._last: tuple[Network, Loss] | None = None
         self._recent: list[Samples] = []
+
+    @property
+    def moments(self) -> list[Moment]:
+        """What was seen, the earliest first."""
+        self._moments += [Moment.of(row, epoch) for epoch, row in self._rows[len(self._moments) :]]
+        return self._moments
+
+    # ---- looking ----
 
     def __call__(self, record: StepRecord) -> None:
         """Look at one step."""
-        net = record.before
         _ = record.network.depth  # which the networks of later steps then have
-        x, y, weight = record.samples(self._wanted(record))
-        n = len(x)
-        start, _ = objective.read(net, n, None, y, record.loss_function, weight, None)
-        assert isinstance(start, objective.LossTarget)
-        passes = engines.both(None, net, x, None).backward(start)
-        found = budget.of_passes(net, passes, start)
-        hidden = ~net.is_input & (found.depth > 0)
-        hidden[net.outputs] = False
-        squashing, rounded = bounded(net)
-        self._follow(net, passes.gate(), rounded, record.step, n)
-        if self.every >= OFTEN or len(self.moments) % OFTEN == 0:
-            self._hear(*_noise(net, x, start), n)
-        closed, dead = self._closed, self._dead()
-        self.moments.append(
-            Moment(
-                record.step,
-                record.epoch,
-                record.loss,
-                found.gains,
-                float(1 - closed[hidden].mean()) if hidden.any() else float("nan"),
-                int((hidden & dead).sum()),
-                int((hidden & ~dead & squashing & (closed >= HALF)).sum()),
-                _update_ratios(net, record.network),
-                self._noise / self._signal if self._signal > 0 else self._noise * float("inf"),
-            )
-        )
-        self._last = record
-        self._remember((x, y, weight))
-        if len(self.moments) > self.keep:
-            self.moments = self.moments[::2]
+        row, samples = look.take(record, self._remembered(record.before), self.every, self.samples)
+        self._note(row, record.epoch, record.network, record.loss_function)
+        self._remember(samples)
+
+    def look(self, network: Network, step_size: int, threads: int | None) -> NativeLook | None:
+        """What looks for it within the core; see `edgewise.run.Looker`."""
+        return look.within(network, self._remembered(network), self.samples, step_size, threads)
+
+    @property
+    def room(self) -> int:
+        """How many looks the core may take before it hands them over."""
+        width = len(self._rows[0][1]) if self._rows else NUMBERS_AT_ONCE  # after the first it is known
+        return min(self.keep + 1 - len(self._rows), max(1, NUMBERS_AT_ONCE // width))
+
+    def looked(
+        self, rows: FloatArray, epoch: int, network: Network, loss: Loss, samples: Callable[..., Samples]
+    ) -> None:
+        """What the core has seen."""
+        for row in rows:
+            self._note(row.copy(), epoch, network, loss)
+        last = np.cumsum(rows[::-1, Column.SAMPLES]) - rows[::-1, Column.SAMPLES] < LATELY
+        for row in rows[::-1][last][::-1]:
+            self._remember(samples(int(row[Column.PLACE]), int(row[Column.SAMPLES])))
+
+    def _note(self, row: FloatArray, epoch: int, network: Network, loss: Loss) -> None:
+        self._rows.append((epoch, row))
+        self._last = network, loss
+        if len(self._rows) > self.keep:
+            self._rows, self._moments = self._rows[::2], self._moments[: len(self._moments) // 2 * 2][::2]
             self.every *= 2
 
-    def _wanted(self, record: StepRecord) -> int:
-        if self.samples is not None:
-            return self.samples
-        return max(FEW, record.n_samples // (8 if self.every < OFTEN else 4))
-
-    def _hear(self, noise: float, signal: float, n: int) -> None:
-        share = min(1.0, n / LATELY) if self._seen > n else 1.0
-        self._noise += share * (noise - self._noise)
-        self._signal += share * (signal - self._signal)
+    def _remembered(self, network: Network) -> Memory:
+        if len(self._memory.closed) != network.n_nodes:
+            self._memory = Memory.of(network.n_nodes)
+        return self._memory
 
     def _remember(self, samples: Samples) -> None:
         """The samples seen last, as many as a report needs."""
@@ -152,24 +165,7 @@ class Watch:
         while sum(len(x) for x, _, _ in self._recent[1:]) >= LATELY:
             del self._recent[0]
 
-    def _follow(self, net: Network, gate: FloatArray, rounded: NDArray[np.bool_], step: int, n: int) -> None:
-        """Who was open when, and how often lately."""
-        if len(self._opened) != net.n_nodes:
-            self._opened = np.zeros(net.n_nodes, np.bool_)
-            self._last_open = np.full(net.n_nodes, self._seen)
-            self._step_of = np.full(net.n_nodes, step)
-            self._closed = gates.closed(net, gate).mean(axis=0)
-        self._seen += n
-        now = (gate != 0).any(axis=0) | rounded
-        self._opened |= now
-        self._last_open[now] = self._seen
-        self._step_of[now] = step
-        lately = min(1.0, n / LATELY)
-        self._closed += lately * (gates.closed(net, gate).mean(axis=0) - self._closed)
-
-    def _dead(self) -> NDArray[np.bool_]:
-        found: NDArray[np.bool_] = self._seen - self._last_open >= SEEN_ENOUGH
-        return found
+    # ---- telling ----
 
     def report(self) -> Report:
         """What `diagnose` says of the network as it is now, over the samples seen last; units that have died while they
@@ -181,8 +177,9 @@ class Watch:
         )
         assert x is not None
         assert y is not None
-        found = diagnose(self._last.network, x, y, loss=self._last.loss_function, sample_weight=weight)
-        died = self._dead() & self._opened & found.signals.hidden
+        network, loss = self._last
+        found = diagnose(network, x, y, loss=loss, sample_weight=weight)
+        died = self._memory.dead() & self._memory.opened.astype(bool) & found.signals.hidden
         if not died.any():
             return found
         return replace(found, findings=(self._died(died, found), *found.findings))
@@ -192,7 +189,7 @@ class Watch:
         shares = {k: float(died[level == k].mean()) for k in np.unique(level[died]).tolist()}
         worst = max(shares.values())
         severity: Any = "error" if worst >= NEARLY_ALL else "warning" if worst >= HALF else "note"
-        steps = self._step_of[died]
+        steps = self._memory.step_of[died]
         evidence = {"units": int(died.sum()), "share": worst, "first": int(steps.min()), "last": int(steps.max())}
         levels = tuple(k for k, share in shares.items() if share >= (HALF if worst >= HALF else 0))
         return Finding("units_died", "gates", severity, levels, tuple(np.flatnonzero(died).tolist()), evidence)
@@ -223,43 +220,3 @@ def _spread(moments: Sequence[Moment]) -> list[Moment]:
 
 def _plain(number: float) -> float | str:
     return number if math.isfinite(number) else str(number)
-
-
-def _update_ratios(before: Network, after: Network) -> FloatArray:
-    """(levels - 1,) of the weights from each level, the first being those that lead to the loss's own."""
-    order, start = _by_level(before)
-    weight, changed = before.weight, after.weight - before.weight
-    if order is not None:
-        weight, changed = weight[order], changed[order]
-    squares = [np.add.reduceat(np.square(part[: start[-1]]), start[:-1]) for part in (changed, weight)]
-    with np.errstate(all="ignore"):
-        ratios: FloatArray = np.sqrt(squares[0] / squares[1])
-    return ratios
-
-
-def _by_level(net: Network) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
-    """The edges on paths to the outputs by the level of their tail, None if that is their order; where each begins."""
-    found = net.kept.get("edges by level")
-    if found is None:
-        level = np.where(net.depth[net.head] >= 0, net.depth[net.tail], 0)
-        order = np.argsort(level, kind="stable")
-        start = np.searchsorted(level[order], np.arange(1, int(net.depth.max(initial=0)) + 2))
-        in_order = len(order) == 0 or bool((np.diff(order) == 1).all())
-        found = net.kept["edges by level"] = (None if in_order else order, start)
-    return found
-
-
-def _noise(net: Network, x: FloatArray, start: objective.LossTarget) -> tuple[float, float]:
-    """tr Σ and |G|², unbiased, from the gradients of both halves of some samples."""
-    half = len(x) // 2
-    if not half:
-        return math.nan, math.nan
-    gradients = []
-    for rows in (slice(half), slice(half, 2 * half)):
-        passes = engines.both(None, net, x[rows], None).backward(start.of_rows(rows))
-        divisor = passes.weight_sum()
-        gradients.append((passes.weight_gradient(divisor)[0], passes.bias_gradient(divisor)[0]))
-    with np.errstate(all="ignore"):
-        signal = sum(float(np.dot(one, other)) for one, other in zip(*gradients, strict=True))
-        sizes = sum(float(np.dot(part, part)) for of_half in gradients for part in of_half)
-        return half * (sizes - 2 * signal) / 2, signal

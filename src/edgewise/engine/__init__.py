@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from edgewise.arrays import FloatArray
 from edgewise.engine import native, reference
+from edgewise.engine.native import NativeLook as NativeLook
+from edgewise.engine.native import NativeTraining as NativeTraining
 from edgewise.engine.native import Work as Work
 from edgewise.errors import EdgewiseError
 from edgewise.objective import Objective

@@ -330,6 +330,35 @@ class Work:
     """(n,) likewise, times the sample's weight"""
 
 
+class NativeLook:
+    """Looks at steps of training in the core, which `NativeTraining.run` takes; see src/native/look.hpp."""
+
+    def __init__(
+        self,
+        network: "Network",
+        step_size: int,
+        threads: int | None,
+        n_levels: int,
+        arrays: dict[str, Any],
+        **settings: Any,
+    ) -> None:
+        """arrays: what the core's Look reads and fills, by name."""
+        kind = _core.Look32 if network.dtype == np.float32 else _core.Look64
+        self.core = kind(
+            structure_of(network), n_levels, step_size=step_size, threads=_team(threads), **arrays, **settings
+        )
+        self.every = 1
+        """Steps from one look to the next."""
+        self.rows = np.empty((1, self.core.row_size))
+        self.taken = 0
+        """How many rows the last run has filled."""
+
+    def room(self, n: int) -> None:
+        """Of how many looks a run may take before it comes back."""
+        if len(self.rows) != n:
+            self.rows = np.empty((n, self.core.row_size))
+
+
 class NativeTraining:
     """Minibatch steps of one run in the core; the parameters are in there."""
 
@@ -375,16 +404,16 @@ class NativeTraining:
             **settings,
         )
 
-    def run(self, work: Work, place: int, n_steps: int, seconds: float) -> int:
-        """At most so many steps from `place` in the chunk's order on, for about so many seconds; returns the place
-        reached, as far as which it has filled output and loss."""
+    def run(self, work: Work, place: int, n_steps: int, seconds: float, look: NativeLook | None = None) -> int:
+        """At most so many steps from `place` in the chunk's order on, for about so many seconds, or as long as there is
+        room for what `look` sees; returns the place reached, as far as which it has filled output and loss."""
         chunk = work.chunk
         if chunk is not self._chunk:
             self._chunk = chunk
             self._y = None if self._labels else np.ascontiguousarray(chunk.y, self._dtype)
             self._label = np.ascontiguousarray(chunk.y, np.int64) if self._labels else None
             self._weight = None if chunk.weight is None else np.ascontiguousarray(chunk.weight, self._dtype)
-        return self._trainer.run(
+        reached, taken = self._trainer.run(
             chunk.x,
             self._y,
             self._label,
@@ -396,7 +425,13 @@ class NativeTraining:
             place,
             n_steps,
             seconds,
+            None if look is None else look.core,
+            1 if look is None else look.every,
+            None if look is None else look.rows,
         )
+        if look is not None:
+            look.taken = taken
+        return reached
 
     @property
     def diverged(self) -> bool:

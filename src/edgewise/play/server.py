@@ -28,7 +28,7 @@ from edgewise.view import machine
 LOOPBACK = "127.0.0.1"
 UPDATES_PER_SECOND = 10
 """At most, to each page."""
-MESSAGES_PER_SECOND, MESSAGES_AT_ONCE = 50, 100
+MESSAGES_PER_SECOND, MESSAGES_AT_ONCE = 100, 100
 MAX_PAGES = 8
 POLICY_VIOLATED, TRY_AGAIN_LATER = 1008, 1013
 HEADERS = {
@@ -158,7 +158,7 @@ class _Shown:
 
 @dataclass(slots=True)
 class Allowance:
-    """So many messages at once, and so many more each second."""
+    """So many messages at once, and so many more each second; what comes beyond that is owed."""
 
     at_once: int = MESSAGES_AT_ONCE
     per_second: float = MESSAGES_PER_SECOND
@@ -173,10 +173,13 @@ class Allowance:
         """Whether there was one left to take."""
         now = self.clock()
         self._left, self._at = min(self.at_once, self._left + (now - self._at) * self.per_second), now
-        if self._left < 1:
-            return False
         self._left -= 1
-        return True
+        return self._left >= 0
+
+    @property
+    def overdrawn(self) -> bool:
+        """Whether more is owed than may be taken at once: this is no slow page, but a flood."""
+        return self._left < -self.at_once
 
 
 class _Conversation:
@@ -208,17 +211,15 @@ class _Conversation:
             await asyncio.sleep(1 / UPDATES_PER_SECOND)
 
     async def _hear(self) -> None:
-        allowance, refused = Allowance(), 0
+        allowance = Allowance()
         while (message := await self._websocket.receive())["type"] == "websocket.receive":
             if allowance.take():
-                refused = 0
                 answer = await run_in_threadpool(self._answer, message)
+            elif allowance.overdrawn:
+                await self._websocket.close(POLICY_VIOLATED, "too many messages")
+                return
             else:
-                refused += 1
                 answer = {"error": f"too many messages; at most {MESSAGES_PER_SECOND} a second are read"}
-                if refused > MESSAGES_AT_ONCE:
-                    await self._websocket.close(POLICY_VIOLATED, "too many messages")
-                    return
             await self._send(machine.as_json({"reply": answer}, indent=None))
 
     def _answer(self, message: Any) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 // Training: steps, the order of an epoch, how well it goes, and whether the parameters are still numbers.
 #include "../trainer.hpp"
 
+#include <nanobind/stl/pair.h>
+
 #include "../shuffle.hpp"
 #include "../tally.hpp"
 #include "structure.hpp"
@@ -14,6 +16,68 @@ void check_array(const Trainer& trainer, int which, std::size_t n_weights, std::
     if (which < 0 || which >= trainer.n_arrays()) throw std::out_of_range("the trainer has no such array");
     check_size(n_weights, trainer.structure().n_edges, "weight");
     check_size(n_biases, trainer.structure().plan.n_nodes, "bias");
+}
+
+// Arrays of the caller's that the look points into are kept with it.
+template <class T>
+struct BoundLook {
+    std::vector<nb::object> kept;
+    std::unique_ptr<edgewise::Look<T>> own;
+    Size most_samples;
+};
+
+template <class T>
+void bind_look(nb::module_& module, const char* name) {
+    using Bound = BoundLook<T>;
+    nb::class_<Bound>(module, name, "Looks at steps of training; see src/native/look.hpp.")
+        .def("__init__",
+             [](Bound* self, const BoundStructure& structure, Index n_levels, IndexIn level, In<double> closed_below,
+                In<std::uint8_t> hidden, In<std::uint8_t> squashing, In<std::uint8_t> smooth, Out<double> closed,
+                Out<std::int64_t> last_open, Out<std::int64_t> step_of, Out<std::uint8_t> opened, Out<double> seen,
+                std::size_t samples, std::size_t few, std::size_t often, double lately, double dead_after,
+                double saturated_from, std::size_t step_size, int threads) {
+                 const edgewise::Structure& s = structure.view();
+                 const auto check = [&](const auto& array, const char* what) { check_size(array.size(), s.plan.n_nodes, what); };
+                 check(level, "level");
+                 check(closed_below, "closed_below");
+                 check(hidden, "hidden");
+                 check(squashing, "squashing");
+                 check(smooth, "smooth");
+                 check(closed, "closed");
+                 check(last_open, "last_open");
+                 check(step_of, "step_of");
+                 check(opened, "opened");
+                 check_size(seen.size(), 3, "seen");
+                 if (n_levels < 1) throw std::invalid_argument("there is a level at least");
+                 for (std::size_t k = 0; k < level.size(); ++k)
+                     if (level.data()[k] >= n_levels) throw std::out_of_range("level holds one that is out of range");
+                 if (few < 1 || often < 1 || step_size < 1) throw std::invalid_argument("a look needs a sample");
+                 if (s.plan.n_extra > 0) throw std::invalid_argument("a look is at a network whose heads sum");
+                 const auto size = [](std::size_t n) { return static_cast<Size>(checked_size(n, "samples")); };
+                 const edgewise::Watched watched{n_levels, level.data(), closed_below.data(), hidden.data(),
+                                                 squashing.data(), smooth.data(), closed.data(), last_open.data(),
+                                                 step_of.data(), opened.data(), seen.data(), size(samples), size(few),
+                                                 size(often), lately, dead_after, saturated_from};
+                 // the share is the larger the farther looks are apart
+                 const Size most = watched.wanted(size(step_size), watched.often);
+                 std::unique_ptr<edgewise::Look<T>> look;
+                 {
+                     nb::gil_scoped_release release;
+                     look = std::make_unique<edgewise::Look<T>>(s, watched, most, team_size(threads));
+                 }
+                 std::vector<nb::object> kept{nb::cast(level), nb::cast(closed_below), nb::cast(hidden), nb::cast(squashing),
+                                              nb::cast(smooth), nb::cast(closed), nb::cast(last_open), nb::cast(step_of),
+                                              nb::cast(opened), nb::cast(seen)};
+                 new (self) Bound{std::move(kept), std::move(look), most};
+             },
+             nb::keep_alive<1, 2>(), nb::arg("structure"), nb::arg("n_levels"), nb::arg("level").noconvert(),
+             nb::arg("closed_below").noconvert(), nb::arg("hidden").noconvert(), nb::arg("squashing").noconvert(),
+             nb::arg("smooth").noconvert(), nb::arg("closed").noconvert(), nb::arg("last_open").noconvert(),
+             nb::arg("step_of").noconvert(), nb::arg("opened").noconvert(), nb::arg("seen").noconvert(),
+             nb::arg("samples"), nb::arg("few"), nb::arg("often"), nb::arg("lately"), nb::arg("dead_after"),
+             nb::arg("saturated_from"), nb::arg("step_size"), nb::arg("threads"))
+        .def_prop_ro("row_size",
+                     [](const Bound& self) { return edgewise::Look<T>::row_size(self.own->watched().n_levels); });
 }
 
 template <class T>
@@ -51,7 +115,8 @@ void bind_trainer(nb::module_& module, const char* name) {
         .def("run",
              [](Trainer& self, In2<T> x, std::optional<In2<T>> y, std::optional<In<Size>> label,
                 std::optional<In<T>> sample_weight, In<Size> order, std::optional<In<double>> rate_factor,
-                Out2<T> output, Out<T> losses, std::size_t first, std::size_t n_steps, double seconds) {
+                Out2<T> output, Out<T> losses, std::size_t first, std::size_t n_steps, double seconds,
+                const BoundLook<T>* look, std::size_t every, std::optional<Out2<double>> rows) {
                  const edgewise::Structure& s = self.structure();
                  check_size(x.shape(1), s.n_inputs, "a row of x");
                  check_targets<T>(s, x.shape(0), self.loss(), y, label, sample_weight);
@@ -70,13 +135,25 @@ void bind_trainer(nb::module_& module, const char* name) {
                                                       rate_factor ? rate_factor->data() : nullptr,
                                                       output.data(),
                                                       losses.data()};
+                 edgewise::Looks<T> looks;
+                 if (look) {
+                     if (!rows || rows->shape(0) < 1 || every < 1) throw std::invalid_argument("a look needs rows to go to");
+                     if (look->own->sweep.s.node != s.node || look->most_samples > self.step_size())
+                         throw std::invalid_argument("the look is of another network, or of larger steps");
+                     check_size(rows->shape(1), edgewise::Look<T>::row_size(look->own->watched().n_levels), "a row of looks");
+                     looks = {look->own.get(), static_cast<Size>(every), rows->data(), static_cast<Size>(rows->shape(1)),
+                              static_cast<Size>(rows->shape(0)), 0};
+                 }
                  nb::gil_scoped_release release;
-                 return self.run(data, static_cast<Size>(first), static_cast<Size>(n_steps), seconds);
+                 const Size reached =
+                     self.run(data, static_cast<Size>(first), static_cast<Size>(n_steps), seconds, looks);
+                 return std::pair(reached, looks.taken);
              },
              nb::arg("x").noconvert(), nb::arg("y").noconvert().none(), nb::arg("label").noconvert().none(),
              nb::arg("sample_weight").noconvert().none(), nb::arg("order").noconvert(),
              nb::arg("rate_factor").noconvert().none(), nb::arg("output").noconvert(), nb::arg("losses").noconvert(),
-             nb::arg("first"), nb::arg("n_steps"), nb::arg("seconds"))
+             nb::arg("first"), nb::arg("n_steps"), nb::arg("seconds"), nb::arg("look").none(), nb::arg("every"),
+             nb::arg("rows").noconvert().none())
         .def_prop_ro("diverged", &Trainer::diverged)
         .def_prop_ro("steps", &Trainer::steps)
         .def_prop_ro("n_arrays", &Trainer::n_arrays)
@@ -176,6 +253,8 @@ void bind_tally(nb::module_& module) {
 }  // namespace
 
 void bind_training(nb::module_& module) {
+    bind_look<float>(module, "Look32");
+    bind_look<double>(module, "Look64");
     bind_trainer<float>(module, "Trainer32");
     bind_trainer<double>(module, "Trainer64");
     bind_tally_classes<float>(module);

@@ -1,0 +1,207 @@
+"""One look at a step of training: a row of numbers, the same from the core and from NumPy.
+
+The core takes looks between its steps where it trains, see src/native/look.hpp; elsewhere they are taken here, over the
+network as it was before the step. What is remembered of the nodes from look to look is in arrays that both fill.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewise import engine as engines
+from edgewise import gates, objective, steps
+from edgewise.arrays import FloatArray
+from edgewise.diagnosis import budget
+from edgewise.diagnosis.findings import HALF
+from edgewise.diagnosis.signals import bounded
+from edgewise.history import Samples, StepRecord
+from edgewise.network import Network
+
+SEEN_ENOUGH = 256
+"""samples in a row for which a gate was 0: what `diagnose` would call dead"""
+LATELY = 256
+"""samples over which gates and noise are averaged"""
+FEW = 16
+"""Of so many samples all are looked at: fewer would take as long."""
+OFTEN = 16
+"""Where looks are fewer steps apart, they are at fewer samples, and noise is heard at each 16th alone."""
+
+
+class Column(IntEnum):
+    """What a row begins with; then come three numbers for each of L levels, `Budget.sizes`, and two for each level from
+    the first on: sums of squares of what the step changed in the weights that lead from there, and of these weights."""
+
+    STEP = 0
+    PLACE = 1
+    """of the first sample, in the order of the chunk"""
+    SAMPLES = 2
+    LOSS = 3
+    OPEN = 4
+    DEAD = 5
+    SATURATED = 6
+    NOISE = 7
+    SIGNAL = 8
+    COUNT = 9
+
+
+def parts(row: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """(3, L) sizes by level, and (L-1,) squares of what was changed and of what there was."""
+    n_levels = (len(row) - Column.COUNT + 2) // 5
+    sizes, rest = np.split(row[Column.COUNT :], [3 * n_levels])
+    changed, were = rest.reshape(2, n_levels - 1)
+    return sizes.reshape(3, n_levels), changed, were
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What is remembered of N nodes."""
+
+    closed: FloatArray
+    """(N,) share of samples lately whose gate was closed; NaN before the first look"""
+    last_open: NDArray[np.int64]
+    """(N,) samples seen by then"""
+    step_of: NDArray[np.int64]
+    """(N,) and the step"""
+    opened: NDArray[np.uint8]
+    """(N,) whether it has ever been open"""
+    seen: FloatArray
+    """(3,) samples; and lately tr Σ and |G|², NaN before they were first heard"""
+
+    @classmethod
+    def of(cls, n_nodes: int) -> "Memory":
+        """Of nothing."""
+        zeros = np.zeros(n_nodes, np.int64)
+        return cls(
+            np.full(n_nodes, np.nan), zeros, zeros.copy(), np.zeros(n_nodes, np.uint8), np.array([0, np.nan, np.nan])
+        )
+
+    def dead(self) -> NDArray[np.bool_]:
+        """(N,) whose gate has been 0 for so many samples in a row."""
+        found: NDArray[np.bool_] = self.seen[0] - self.last_open >= SEEN_ENOUGH
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What does not change of a network's nodes; (N,) each."""
+
+    level: NDArray[np.int32]
+    closed_below: FloatArray
+    hidden: NDArray[np.uint8]
+    squashing: NDArray[np.uint8]
+    smooth: NDArray[np.uint8]
+    """whose gate, having no kinks and bounded values, is 0 by rounding alone"""
+
+    @property
+    def n_levels(self) -> int:
+        return int(self.level.max(initial=0)) + 1
+
+
+def _known(net: Network) -> _Known:
+    found: _Known | None = net.kept.get("look")
+    if found is None:
+        hidden = ~net.is_input & (net.depth > 0)
+        hidden[net.outputs] = False
+        squashing, smooth = bounded(net)
+        of_nodes = (part.view(np.uint8) for part in (hidden, squashing, smooth))
+        found = net.kept["look"] = _Known(net.depth, gates.closed_below(net), *of_nodes)
+    return found
+
+
+def within(
+    net: Network, memory: Memory, samples: int | None, step_size: int, threads: int | None
+) -> engines.NativeLook | None:
+    """Looks taken by the core; None where an aggregation is none that its squares know."""
+    if not set(net.aggregation_names) <= {"sum", "mean"}:
+        return None
+    known = _known(net)
+    arrays: dict[str, Any] = {name: getattr(known, name) for name in _Known.__slots__}
+    arrays |= {name: getattr(memory, name) for name in Memory.__slots__}
+    return engines.NativeLook(
+        net,
+        step_size,
+        threads,
+        known.n_levels,
+        arrays,
+        samples=samples or 0,
+        few=FEW,
+        often=OFTEN,
+        lately=LATELY,
+        dead_after=SEEN_ENOUGH,
+        saturated_from=HALF,
+    )
+
+
+def take(record: StepRecord, memory: Memory, every: int, wanted: int | None) -> tuple[FloatArray, Samples]:
+    """A row of one step, as the core makes it, and the samples that were looked at."""
+    net = record.before
+    known = _known(net)
+    if wanted is None:
+        wanted = max(FEW, record.n_samples // (8 if every < OFTEN else 4))
+    x, y, weight = record.samples(wanted)
+    start, _ = objective.read(net, len(x), None, y, record.loss_function, weight, None)
+    assert isinstance(start, objective.LossTarget)
+    passes = engines.both(None, net, x, None).backward(start)
+    found = budget.of_passes(net, passes, start)
+    row = np.zeros(Column.COUNT + 5 * known.n_levels - 2)
+    row[Column.STEP], row[Column.SAMPLES], row[Column.LOSS] = record.step, len(x), record.loss
+    sizes, changed, were = parts(row)
+    sizes[:] = found.sizes
+    row[Column.OPEN : Column.SATURATED + 1] = _follow(net, known, passes.gate(), memory, record.step)
+    if every >= OFTEN or record.step // every % OFTEN == 0:
+        _hear(record, memory, len(x))
+    row[Column.NOISE], row[Column.SIGNAL] = memory.seen[1:]
+    leads = np.flatnonzero((known.level[net.head] >= 0) & (known.level[net.tail] >= 1))
+    level = known.level[net.tail[leads]] - 1
+    after = record.network.weight[leads].astype(np.float64)
+    for squares, of_weights in ((changed, after - net.weight[leads]), (were, net.weight[leads].astype(np.float64))):
+        squares[:] = np.bincount(level, np.square(of_weights), known.n_levels - 1)
+    return row, (x, y, weight)
+
+
+def _follow(net: Network, known: _Known, gate: FloatArray, memory: Memory, step: int) -> tuple[float, int, int]:
+    """Who was open when, and how often lately: the share of open gates, and how many units are dead and saturated."""
+    memory.seen[0] += len(gate)
+    now = (gate != 0).any(axis=0) | known.smooth.astype(bool)
+    memory.opened[now] = 1
+    memory.last_open[now] = int(memory.seen[0])
+    memory.step_of[now] = step
+    share = gates.closed(net, gate).mean(axis=0)
+    new = np.isnan(memory.closed)
+    memory.closed[new] = share[new]
+    memory.closed[:] += min(1.0, len(gate) / LATELY) * (share - memory.closed)
+    hidden, dead = known.hidden.astype(bool), memory.dead()
+    saturated = hidden & ~dead & known.squashing.astype(bool) & (memory.closed >= HALF)
+    is_open = float(1 - memory.closed[hidden].mean()) if hidden.any() else float("nan")
+    return is_open, int((hidden & dead).sum()), int(saturated.sum())
+
+
+def _hear(record: StepRecord, memory: Memory, n: int) -> None:
+    """The mean over n samples has |G|² + tr Σ/n for its expected square: so of two means, one of few samples and one of
+    many, unbiased (McCandlish et al. 2018, appendix A)."""
+    few = min(n, record.batch_size, record.n_samples // 2)
+    if not few:
+        return
+    net = record.before
+    squares = []
+    for bwd in (record.backward_of(few), record.backward):
+        gradient = steps.flat(net, bwd.weight_gradient, bwd.bias_gradient).astype(np.float64)
+        squares.append(float(np.dot(gradient, gradient)))
+    of_few, of_many = (_effective(record, of) for of in (few, record.n_samples))
+    with np.errstate(all="ignore"):
+        noise = (squares[0] - squares[1]) / (1 / of_few - 1 / of_many)
+        signal = (of_many * squares[1] - of_few * squares[0]) / (of_many - of_few)
+    for k, number in enumerate((noise, signal), 1):
+        before = memory.seen[k]
+        memory.seen[k] = number if np.isnan(before) else before + min(1.0, of_few / LATELY) * (number - before)
+
+
+def _effective(record: StepRecord, n: int) -> np.float64:
+    """As how many samples of like weight the first n count."""
+    weight = record.samples(n)[2]
+    if weight is None:
+        return np.float64(n)
+    return np.square(weight.sum(dtype=np.float64)) / np.square(weight, dtype=np.float64).sum()

@@ -1,0 +1,301 @@
+#include "look.hpp"
+
+#include <cmath>
+
+namespace edgewise {
+
+namespace {
+
+constexpr Size AT_ONCE = 512;  // weights whose squares are summed together
+constexpr Size FEW = 64;       // that are sooner summed than handed over
+
+template <class T>
+double sum_of_squares(const Kernels<T>& kernels, const T* a, Size n) {
+    if (n > FEW) return kernels.sum_of_squares(a, n);
+    T sums[4] = {};
+    Size k = 0;
+    for (; k + 4 <= n; k += 4)
+        for (int l = 0; l < 4; ++l) sums[l] += a[k + l] * a[k + l];
+    for (; k < n; ++k) sums[0] += a[k] * a[k];
+    return static_cast<double>((sums[0] + sums[1]) + (sums[2] + sums[3]));
+}
+
+constexpr double NONE = std::numeric_limits<double>::quiet_NaN();
+
+}  // namespace
+
+Size Watched::wanted(Size step_size, Size every) const {
+    const Size share = samples ? samples : std::max(few, step_size / (every < often ? 8 : 4));
+    return std::min(share, step_size);
+}
+
+template <class T>
+Look<T>::Look(const Structure& s, const Watched& watched, Size most_samples, int threads)
+    : sweep(s, kernels<T>(), most_samples, threads),
+      squares_(s, kernels<T>(), 2 * static_cast<Size>(sweep.shape.n_tiles) * sweep.shape.lanes, threads), watched_(watched), threads_(threads), level_(s.plan.n_nodes),
+      width_(watched.n_levels), out_square_(s.plan.n_arcs), block_square_(s.plan.n_block_arcs) {
+    for (Index row = 0; row < s.plan.n_nodes; ++row) {
+        level_[row] = watched.level[s.node[row]];
+        if (level_[row] >= 0) ++width_[level_[row]];
+    }
+    sweep.expect_loss();
+    sweep.expect_gates();
+    sensitivity_ = Buffer<T>(times(sweep.shape.n_tiles, sweep.d_stride));
+    if (s.keeps_gates) gate_ = Buffer<T>(sensitivity_.size());
+    squares_.expect_seeds(s.n_outputs, s.output_seed);
+    squares_.expect_gates();
+    squared_sensitivity_ = Buffer<T>(times(squares_.shape.n_tiles, squares_.d_stride));
+    list_runs();
+}
+
+template <class T>
+void Look<T>::add_run(Size begin, Size end, Index level) {
+    if (level < 1 || begin == end) return;
+    if (!runs_.empty() && runs_.back().end == begin && runs_.back().level == level)
+        runs_.back().end = end;
+    else
+        runs_.push_back({begin, end, level});
+}
+
+template <class T>
+void Look<T>::list_runs() {
+    const PlanView& plan = sweep.s.plan;
+    for (Index row = 0; row < plan.n_nodes; ++row)
+        for (Index a = plan.out_start[row]; a < plan.out_start[row + 1]; ++a)
+            if (level_[plan.out_row[a]] >= 0) add_run(a, a + 1, level_[row]);
+    for (Index b = 0; b < plan.n_blocks; ++b) {
+        const Block& block = plan.blocks[b];
+        Size slot = plan.n_arcs + block.slot;
+        for (Index h = 0; h < block.n_heads; ++h)
+            for (Index t = 0; t < block.n_tails; ++t, ++slot)
+                if (level_[block.head + h] >= 0) add_run(slot, slot + 1, level_[block.tail + t]);
+    }
+}
+
+// ---- the passes ----
+
+template <class T>
+void Look<T>::passes(const Parameters<T>& p, const TrainingData<T>& data, Size place, Size count, Loss loss, T parameter,
+                     Size step, double* row) {
+    const Size* sample = data.order + place;
+    const Backward back{true, true, false, false};
+    const auto tile_of = [&](Buffer<T>& rows, Size tile) { return rows.data() + tile * sweep.d_stride; };
+    sweep.hold(count);
+    sweep.sensitivity = sensitivity_.data();
+    sweep.run(
+        p, true, true, &back, false,
+        [&](Size tile, int) {
+            sweep.read_inputs(tile, data.x, sample);
+            if (data.y) sweep.read_seeds(tile, data.y, sample);
+        },
+        [&](Size tile, int) {
+            sweep.loss_of_tile(tile, loss, parameter, sample, data.label, data.sample_weight);
+            if (gate_) std::copy_n(tile_of(sweep.d, tile), sweep.d_stride, tile_of(gate_, tile));
+        });
+    row[static_cast<int>(Column::step)] = static_cast<double>(step);
+    row[static_cast<int>(Column::place)] = static_cast<double>(place);
+    row[static_cast<int>(Column::samples)] = static_cast<double>(count);
+    double* sizes = row + static_cast<int>(Column::count);
+    levels(sweep, sensitivity_.data(), 0, static_cast<Size>(sweep.n_tiles) * sweep.shape.vectors, true,
+           sizes + 2 * watched_.n_levels);
+    follow(step, row);
+
+    sweep.sensitivity = nullptr;
+
+    square(p);
+    Parameters<T> squared = p;
+    squared.out_weight = out_square_.data();
+    squared.block_weight = squared.block_passed = block_square_.data();
+    const Size units = static_cast<Size>(sweep.n_tiles) * sweep.shape.vectors;
+    squares_.hold(2 * units * squares_.kernels.width);
+    squares_.sensitivity = squared_sensitivity_.data();
+    squares_.run(squared, false, false, &back, false, [&](Size tile, int) { start_squares(tile, units); }, [](Size, int) {});
+    for (const bool open : {false, true})
+        levels(squares_, squared_sensitivity_.data(), open ? units : 0, units, false, sizes + (open ? 0 : watched_.n_levels));
+}
+
+// What a tile of squares starts from: units of one register of samples, all of them with gates as they are, then all with
+// gates as if they were open, of which a ReLU's is read off the value.
+template <class T>
+void Look<T>::start_squares(Size tile, Size units) {
+    const Size width = squares_.kernels.width, from_lanes = sweep.shape.lanes, to_lanes = squares_.shape.lanes;
+    const Size from_vectors = sweep.shape.vectors, to_vectors = squares_.shape.vectors;
+    const Index n = sweep.s.plan.n_nodes;
+    for (Size v = 0; v < to_vectors; ++v) {
+        const Size unit = tile * to_vectors + v, of = unit % units;
+        if (unit >= 2 * units) continue;
+        const bool open = unit >= units;
+        const auto rows = [&](const T* from, Size from_tile, T* to, Size to_tile, Index count, bool ones, bool square) {
+            from += of / from_vectors * from_tile + of % from_vectors * width;
+            to += tile * to_tile + v * width;
+            for (Index row = 0; row < count; ++row, from += from_lanes, to += to_lanes)
+                for (Size l = 0; l < width; ++l) to[l] = ones ? T(1) : square ? from[l] * from[l] : from[l];
+        };
+        rows(sweep.y.data(), sweep.y_stride, squares_.y.data(), squares_.y_stride, n, open, false);
+        rows(sweep.seed.data(), sweep.seed_stride(), squares_.seed.data(), squares_.seed_stride(), sweep.n_seeds, false, true);
+        if (gate_) rows(gate_.data(), sweep.d_stride, squares_.d.data(), squares_.d_stride, n, open, true);
+    }
+}
+
+template <class T>
+void Look<T>::square(const Parameters<T>& p) {
+    const auto squares = [&](const T* from, Buffer<T>& to) {
+        share_out_pieces(threads_, static_cast<Size>(to.size()), PIECE, [&](Size begin, Size end, int) {
+            for (Size k = begin; k < end; ++k) to[k] = from[k] * from[k];
+        });
+    };
+    squares(p.out_weight, out_square_);
+    squares(p.block_passed, block_square_);
+}
+
+// Roots of the means over each level's nodes and all samples: of numbers that are squares, or of others' squares. The
+// samples are `units` registers of them from `first` on; lanes without a sample hold zeros.
+template <class T>
+void Look<T>::levels(const Sweep<T>& of, const T* rows, Size first, Size units, bool square, double* sizes) {
+    const Size width = of.kernels.width, lanes = of.shape.lanes, vectors = of.shape.vectors;
+    const Index n = of.s.plan.n_nodes;
+    std::fill_n(sizes, watched_.n_levels, 0.0);
+    for (Size unit = first; unit < first + units; ++unit) {
+        const T* own = rows + unit / vectors * of.d_stride + unit % vectors * width;
+        for (Index row = 0; row < n; ++row, own += lanes) {
+            if (level_[row] < 0) continue;
+            T sums[4] = {};
+            for (Size l = 0; l < width; l += 4)
+                for (Size k = 0; k < std::min<Size>(4, width); ++k) sums[k] += square ? own[l + k] * own[l + k] : own[l + k];
+            sizes[level_[row]] += static_cast<double>((sums[0] + sums[1]) + (sums[2] + sums[3]));
+        }
+    }
+    for (Index level = 0; level < watched_.n_levels; ++level)
+        sizes[level] = std::sqrt(sizes[level] / (static_cast<double>(sweep.samples) * std::max<Index>(1, width_[level])));
+}
+
+// Who was open when, and how often lately.
+template <class T>
+void Look<T>::follow(Size step, double* row) {
+    const Structure& s = sweep.s;
+    const PlanView& plan = s.plan;
+    const Size lanes = sweep.shape.lanes;
+    const double count = static_cast<double>(sweep.samples), lately = std::min(1.0, count / watched_.lately);
+    double* seen = watched_.seen;
+    seen[0] += count;
+    double hidden = 0, closed = 0, dead = 0, saturated = 0;
+    for (Index at = 0; at < plan.n_nodes; ++at) {
+        const Index node = s.node[at];
+        const auto activation = static_cast<Activation>(plan.activation[at]);
+        const bool from_value = activation == Activation::relu;
+        Size n_closed = 0;
+        bool open = watched_.smooth[node];
+        if (plan.is_input[at] || activation == Activation::identity) {
+            open = true;
+        } else {
+            const T below = static_cast<T>(watched_.closed_below[node]);
+            int n_open = 0, n_nearly = 0;
+            for (Size tile = 0; tile < sweep.n_tiles; ++tile) {
+                const int valid = sweep.valid(tile);
+                if (from_value) {
+                    const T* y = sweep.y.data() + tile * sweep.y_stride + at * lanes;
+                    for (int l = 0; l < valid; ++l) n_open += y[l] > T(0);
+                } else {
+                    const T* gate = gate_.data() + tile * sweep.d_stride + at * lanes;
+                    for (int l = 0; l < valid; ++l) {
+                        n_open += gate[l] != T(0);
+                        n_nearly += (gate[l] != T(0)) & (std::abs(gate[l]) < below);
+                    }
+                }
+            }
+            open |= n_open > 0;
+            n_closed = sweep.samples - n_open + n_nearly;
+        }
+        if (open) {
+            watched_.opened[node] = 1;
+            watched_.last_open[node] = static_cast<std::int64_t>(seen[0]);
+            watched_.step_of[node] = step;
+        }
+        double& share = watched_.closed[node];
+        const double now = static_cast<double>(n_closed) / count;
+        share = std::isnan(share) ? now : share + lately * (now - share);
+        if (!watched_.hidden[node]) continue;
+        ++hidden;
+        closed += share;
+        if (seen[0] - static_cast<double>(watched_.last_open[node]) >= watched_.dead_after)
+            ++dead;
+        else
+            saturated += watched_.squashing[node] && share >= watched_.saturated_from;
+    }
+    row[static_cast<int>(Column::open)] = hidden > 0 ? 1 - closed / hidden : NONE;
+    row[static_cast<int>(Column::dead)] = dead;
+    row[static_cast<int>(Column::saturated)] = saturated;
+}
+
+// ---- how the gradient differs between samples ----
+
+template <class T>
+void Look<T>::gradient(const Parameters<T>& p, const TrainingData<T>& data, Size place, Size count, Loss loss,
+                       T parameter) {
+    const Size* sample = data.order + place;
+    const Backward all{true, true, true, true};
+    sweep.expect_gradients();
+    sweep.expect_biases();
+    sweep.hold(count);
+    sweep.run(
+        p, true, true, &all, sweep.s.can_overwrite,
+        [&](Size tile, int) {
+            sweep.read_inputs(tile, data.x, sample);
+            if (data.y) sweep.read_seeds(tile, data.y, sample);
+        },
+        [&](Size tile, int) { sweep.loss_of_tile(tile, loss, parameter, sample, data.label, data.sample_weight); });
+}
+
+// The mean over n samples has |G|² + tr Σ/n for its expected square: so of two means, one of few and one of many,
+// unbiased (McCandlish et al. 2018, appendix A). Samples of unlike weights count as (Σw)²/Σw² of like ones.
+template <class T>
+void Look<T>::hear(double square_of_few, double few, double square_of_many, double many) {
+    const double noise = (square_of_few - square_of_many) / (1 / few - 1 / many);
+    const double signal = (many * square_of_many - few * square_of_few) / (many - few);
+    double* seen = watched_.seen;
+    const double share = std::isnan(seen[1]) ? 1.0 : std::min(1.0, few / watched_.lately);
+    seen[1] = share == 1 ? noise : seen[1] + share * (noise - seen[1]);
+    seen[2] = share == 1 ? signal : seen[2] + share * (signal - seen[2]);
+}
+
+// ---- what the step changes ----
+
+template <class T>
+void Look<T>::before(const T* parameter, Size n) {
+    if (!before_) before_ = Buffer<T>(n);
+    share_out_pieces(threads_, n, PIECE,
+                     [&](Size begin, Size end, int) { std::copy(parameter + begin, parameter + end, before_.data() + begin); });
+}
+
+template <class T>
+void Look<T>::after(const T* parameter, const Index* slot_parameter, double* row) {
+    row[static_cast<int>(Column::noise)] = watched_.seen[1];
+    row[static_cast<int>(Column::signal)] = watched_.seen[2];
+    double* changed = row + static_cast<int>(Column::count) + 3 * watched_.n_levels;
+    double* were = changed + watched_.n_levels - 1;
+    std::fill_n(changed, 2 * (watched_.n_levels - 1), 0.0);
+    for (const Run& run : runs_)
+        for (Size begin = run.begin; begin < run.end; begin += AT_ONCE) {
+            const Size count = std::min(AT_ONCE, run.end - begin);
+            const T* old = before_.data() + begin;
+            const T* now = parameter + begin;
+            T picked[2][AT_ONCE];
+            if (slot_parameter) {
+                for (Size k = 0; k < count; ++k) {
+                    picked[0][k] = before_[slot_parameter[begin + k]];
+                    picked[1][k] = parameter[slot_parameter[begin + k]];
+                }
+                old = picked[0];
+                now = picked[1];
+            }
+            T difference[AT_ONCE];
+            for (Size k = 0; k < count; ++k) difference[k] = now[k] - old[k];
+            were[run.level - 1] += sum_of_squares(sweep.kernels, old, count);
+            changed[run.level - 1] += sum_of_squares(sweep.kernels, difference, count);
+        }
+}
+
+template class Look<float>;
+template class Look<double>;
+
+}  // namespace edgewise
