@@ -108,13 +108,13 @@ class TorchNetwork:
         }
 
 
-def over_ties(net, gradient):
-    """(..., E) with each tied edge given the sum over its tie."""
-    if net.tie is None:
+def over_ties(tie, gradient):
+    """(..., n) with each tied edge, or node, given the sum over its tie."""
+    if tie is None:
         return gradient
     summed = np.zeros_like(gradient)
-    for e in range(net.n_edges):
-        summed[..., e] = gradient[..., net.tie == net.tie[e]].sum(axis=-1)
+    for k in range(len(tie)):
+        summed[..., k] = gradient[..., tie == tie[k]].sum(axis=-1)
     return summed
 
 

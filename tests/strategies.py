@@ -24,7 +24,7 @@ def dags(
     dtypes=("float64",),
 ):
     """A Network: skip and parallel arcs, dead ends, neurons without in-arcs, several outputs, some feeding further
-    nodes, mixed activations and aggregations, tied weights, node ids in random order."""
+    nodes, mixed activations and aggregations, tied weights and biases, node ids in random order."""
     n = draw(st.integers(2, max_nodes), label="nodes")
     n_inputs = draw(st.integers(1, max(1, n // 2)), label="inputs")
     pairs = st.tuples(st.integers(0, n - 2), st.integers(n_inputs, n - 1)).filter(lambda pair: pair[0] < pair[1])
@@ -38,17 +38,22 @@ def dags(
     if ties and draw(st.booleans(), label="tied"):
         tie = rng.integers(0, max(1, len(arcs) // 2), len(arcs))
         weight = rng.normal(0, 1, len(arcs))[tie]
+    bias, bias_tie = rng.normal(0, 0.5, n), None
+    if ties and draw(st.booleans(), label="biases tied"):
+        bias_tie = rng.integers(0, max(1, n // 2), n)
+        bias = bias[bias_tie]
     return ew.Network(
         tail,
         head,
         weight,
-        bias=rng.normal(0, 0.5, n),
+        bias=bias,
         activation=[draw(st.sampled_from(activations)) for _ in range(n)],
         aggregation=[draw(st.sampled_from(aggregations)) for _ in range(n)],
         response=rng.uniform(0.5, 1.5, n) if responses else 1.0,
         inputs=shuffle[:n_inputs],
         outputs=shuffle[outputs],
         tie=tie,
+        bias_tie=bias_tie,
         dtype=draw(st.sampled_from(dtypes)),
     )
 

@@ -71,6 +71,27 @@ def test_stopped_and_resumed_ends_with_the_same_bits(way, step, tmp_path):
     assert same(again, whole)
 
 
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_tied_biases_go_on_as_they_were(engine, tmp_path):
+    def tied():
+        return network().replace(bias_tie=np.arange(22) % 4)
+
+    whole, parts, fresh = tied(), tied(), tied()
+    settings = {**SETTINGS, "average": 0.9, "engine": engine}
+    ew.fit(whole, *blobs(), **settings)
+    with pytest.raises(Stopped):
+        ew.fit(
+            parts,
+            *blobs(),
+            **settings,
+            checkpoint=ew.Checkpoint(tmp_path / "state", steps=5),
+            callbacks=[stop_after(14)],
+        )
+    ew.fit(fresh, *blobs(), **settings, resume=tmp_path / "state")
+    assert same(fresh, whole)
+    assert len(set(fresh.bias[2:].tolist())) == 4
+
+
 def test_epochs_may_be_added(tmp_path):
     whole, parts = network(), network()
     ew.fit(whole, *blobs(), epochs=7)
@@ -90,6 +111,7 @@ def test_epochs_may_be_added(tmp_path):
         ({"loss": ew.losses.cross_entropy(0.1)}, r"loss is \['cross_entropy', 0.0\] there"),
         ({"x": blobs(seed=3)[0]}, "checksum of the samples is"),
         ({"net": ew.mlp([2, 16, 3], dtype="float32")}, "checksum of the network is"),
+        ({"net": network().replace(bias_tie=np.arange(22) % 4)}, "checksum of the network is"),
     ],
 )
 def test_a_checkpoint_of_another_run_is_refused(changes, message, tmp_path):

@@ -113,6 +113,8 @@ STRUCTURE = {
     "outputs": indices([2]),
     "tie": None,
     "n_parameters": 0,
+    "bias_tie": None,
+    "n_biases": 0,
 }
 
 
@@ -121,6 +123,7 @@ def test_a_structure_that_is_one_is_taken():
     assert structure.blocks == []
     assert structure.bytes > 0
     _core.Structure(**STRUCTURE | {"tie": indices([0, 1, 0]), "n_parameters": 2})
+    _core.Structure(**STRUCTURE | {"bias_tie": indices([0, 1, 1]), "n_biases": 2})
 
 
 @pytest.mark.parametrize("name", [name for name, array in STRUCTURE.items() if isinstance(array, np.ndarray)])
@@ -163,6 +166,10 @@ def test_structures_of_wrong_arrays_are_refused(name):
         {"tie": indices([0, 1]), "n_parameters": 2},
         {"tie": indices([0, -1, 0]), "n_parameters": 2},
         {"tie": indices([0, 0, 0]), "n_parameters": 2**31},
+        {"bias_tie": indices([0, 1, 2]), "n_biases": 2},
+        {"bias_tie": indices([0, 1]), "n_biases": 2},
+        {"bias_tie": indices([0, -1, 0]), "n_biases": 2},
+        {"bias_tie": indices([0, 0, 0]), "n_biases": 2**31},
         {"in_edge": indices([0, 1, 1]), "out_edge": indices([0, 0, 1])},
     ],
     ids=lambda wrong: " ".join(wrong),
@@ -428,6 +435,9 @@ def test_trainers_over_wrong_arrays_are_refused():
         "first": 0,
         "n_steps": 10,
         "seconds": 1.0,
+        "look": None,
+        "every": 1,
+        "rows": None,
     }
     for wrong in (
         {"x": np.ones((5, 3))},
@@ -447,9 +457,60 @@ def test_trainers_over_wrong_arrays_are_refused():
             trainer.run(**data | wrong)
     with pytest.raises(ValueError, match="labels"):
         _core.Trainer64(**right | {"loss": 2}).run(**data)  # cross-entropy, which y cannot serve
-    assert trainer.run(**data) == 5
+    assert trainer.run(**data) == (5, 0)
     with pytest.raises(MemoryError):
         _core.Trainer64(**right | {"batch_size": 2**40, "accumulate": 2**40})
+    n = net.n_nodes
+    look_right = {
+        "structure": structure_of(net),
+        "n_levels": 3,
+        "level": net.depth,
+        "closed_below": np.zeros(n),
+        "hidden": np.zeros(n, np.uint8),
+        "squashing": np.zeros(n, np.uint8),
+        "smooth": np.zeros(n, np.uint8),
+        "closed": np.full(n, np.nan),
+        "last_open": np.zeros(n, np.int64),
+        "step_of": np.zeros(n, np.int64),
+        "opened": np.zeros(n, np.uint8),
+        "seen": np.array([0, np.nan, np.nan]),
+        "samples": 0,
+        "few": 16,
+        "often": 16,
+        "lately": 256.0,
+        "dead_after": 256.0,
+        "saturated_from": 0.5,
+        "step_size": 4,
+        "threads": 1,
+    }
+    for wrong in (
+        *(
+            {name: look_right[name][:-1].copy()}
+            for name in ("level", "closed_below", "hidden", "closed", "opened", "seen")
+        ),
+        {"n_levels": 0},
+        {"n_levels": 2},
+        {"few": 0},
+        {"often": 0},
+        {"step_size": 0},
+    ):
+        with pytest.raises((ValueError, IndexError)):
+            _core.Look64(**look_right | wrong)
+    look = _core.Look64(**look_right)
+    rows = {"look": look, "every": 1, "rows": np.empty((3, look.row_size))}
+    other = _core.Look64(**look_right | {"structure": structure_of(ew.mlp([2, 3, 1]))})
+    for wrong in (
+        {"rows": None},
+        {"rows": np.empty((3, look.row_size - 1))},
+        {"rows": np.empty((0, look.row_size))},
+        {"every": 0},
+        {"look": other},
+        {"look": _core.Look64(**look_right | {"step_size": 3})},
+    ):
+        with pytest.raises(ValueError):  # noqa: PT011
+            trainer.run(**data | rows | wrong)
+    assert trainer.run(**data | rows) == (5, 2)
+    assert trainer.run(**data | rows | {"rows": np.empty((1, look.row_size))}) == (4, 1)  # no room for the next
     assert trainer.n_arrays == 1
     assert _core.Trainer64(**right | {"average": 0.9}).n_arrays == 2
     adam = _core.Trainer64(**right | {"optimizer": 1})

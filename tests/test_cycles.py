@@ -7,11 +7,13 @@ import networkx as nx
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 import edgewise as ew
 from edgewise.cycles import components, feedback_arcs
+from oracles import assert_close
 
 
 @st.composite
@@ -174,7 +176,7 @@ class TestUnrolling:
             wanted = values[:, outputs].ravel() if sequence else values[-1, outputs]
             assert np.allclose(net.forward(x.reshape(1, -1)).output[0], wanted)
 
-    def test_weights_are_tied_over_time(self):
+    def test_weights_and_biases_are_tied_over_time(self):
         graph = nx.DiGraph([("x", "h"), ("h", "h"), ("h", "o")])
         graph.nodes["h"]["bias"] = 0.5
         made = ew.feed_forward(graph, "unroll", steps=3, sequence=True)
@@ -183,9 +185,54 @@ class TestUnrolling:
         assert [net.names[j] for j in net.outputs] == ["o@0", "o@1", "o@2"]
         assert len(set(net.tie.tolist())) == 3
         assert made.node.tolist() == [0, 1, 2] * 3
+        assert net.bias_tie.tolist() == [0, 1, 2, 3, 1, 2, 4, 1, 2]  # inputs have none
         ew.fit(net, np.ones((8, 3)), np.ones((8, 3)), epochs=2, progress=False)
         assert len(set(net.weight.tolist())) <= 3
+        assert [len(set(net.bias[j::3].tolist())) for j in (1, 2)] == [1, 1]
+        assert net.bias[1] != 0.5
         assert ew.feed_forward(graph, "unroll", steps=1).dropped.tolist() == [1]
+
+    def test_ties_of_the_graph_hold_in_every_step(self):
+        graph = nx.DiGraph([("x", "a"), ("x", "b"), ("a", "b"), ("b", "a"), ("b", "o")])
+        for node in ("a", "b"):
+            graph.nodes[node].update(bias=0.25, bias_tie=7)
+        net = ew.feed_forward(graph, "unroll", steps=3).network
+        tie = dict(zip(net.names, net.bias_tie.tolist(), strict=True))
+        assert len({tie[f"{node}@{k}"] for node in "ab" for k in range(3)}) == 1
+        assert len({tie[f"o@{k}"] for k in range(3)}) == 1
+        assert len(set(tie.values())) == 3
+        dropped = ew.feed_forward(graph, "drop").network
+        assert dropped.bias_tie.tolist() == [0, 1, 1, 2]
+
+    def test_a_recurrent_network_trained_here_is_the_one_trained_there(self):
+        rnn = torch.nn.RNN(1, 3, batch_first=True).double()
+        with torch.no_grad():
+            rnn.bias_hh_l0.zero_()
+        rnn.bias_hh_l0.requires_grad_(False)  # a node has one bias
+        inward, across, bias = (p.detach().numpy() for p in (rnn.weight_ih_l0, rnn.weight_hh_l0, rnn.bias_ih_l0))
+        graph = nx.DiGraph()
+        graph.add_node("x", kind="input")
+        for j in range(3):
+            graph.add_node(j, kind="output", activation="tanh", bias=float(bias[j]))
+            graph.add_edge("x", j, weight=float(inward[j, 0]))
+        for i, j in itertools.product(range(3), repeat=2):
+            graph.add_edge(i, j, weight=float(across[j, i]))
+        net = ew.feed_forward(graph, "unroll", steps=4, delay="all", sequence=True).network
+        rng = np.random.default_rng(0)
+        x, y = rng.normal(size=(20, 4)), rng.normal(size=(20, 12))
+        ours, theirs = ew.SGD(0.05, momentum=0.9), torch.optim.SGD(rnn.parameters(), 0.05, momentum=0.9)
+
+        def output():
+            return rnn(torch.tensor(x)[..., None])[0].reshape(20, 12)
+
+        assert_close(net.forward(x).output, output().detach())
+        for _ in range(6):
+            theirs.zero_grad()
+            (0.5 * (output() - torch.tensor(y)).square().sum(dim=1)).mean().backward()
+            theirs.step()
+        ew.fit(net, x, y, loss="squared_error", optimizer=ours, epochs=6, batch_size=20, progress=False)
+        assert_close(net.bias[~net.is_input].reshape(4, 3), np.tile(rnn.bias_ih_l0.detach().numpy(), (4, 1)))
+        assert_close(net.forward(x).output, output().detach())
 
 
 class TestGraphsOfEveryKind:

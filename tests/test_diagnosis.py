@@ -7,6 +7,8 @@ import pytest
 
 import edgewise as ew
 from edgewise.diagnosis import prose, remedies
+from edgewise.diagnosis.findings import Finding
+from edgewise.diagnosis.signals import Batch
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(200, 32)), RNG.integers(0, 4, 200)
@@ -211,6 +213,19 @@ def test_ties_stay():
     tied = net.replace(tie=np.arange(net.n_edges) // 2, weight=np.repeat(net.weight[::2], 2))
     repaired = ew.repair(tied, X, Y, remedy="balanced_weights", **BATCH)
     assert (repaired.weight[::2] == repaired.weight[1::2]).all()
+
+
+@pytest.mark.parametrize("name", ["unit_sums", "open_biases", "outputs_like_targets"])
+def test_ties_of_biases_stay(name):
+    net = network("tanh", variance=0.05)
+    tied = net.replace(bias=0.1, bias_tie=np.arange(net.n_nodes) % 3)
+    tied = tied.replace(activation=[*tied.activations[:-4], *["identity"] * 4])
+    finding = Finding("dead_units", "gates", "error", levels=(), nodes=tuple(range(40, 70)), evidence={})
+    y = np.random.default_rng(1).normal(size=(200, 4))
+    batch = Batch(X, y, ew.losses.get("squared_error"), None, None, None)
+    changed, _ = remedies.REMEDIES[name](tied, batch, finding)
+    assert np.array_equal(changed.bias_tie, tied.bias_tie)
+    assert (changed.bias[~net.is_input] != 0.1).any()
 
 
 def test_what_cannot_be_repaired_says_so():

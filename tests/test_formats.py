@@ -1,9 +1,11 @@
 """Networks in files: exact round trips, NetworkX's reading, whole-or-nothing writing, hostile content."""
 
+import base64
 import contextlib
 import io
 import json
 import struct
+import zlib
 
 import networkx
 import numpy as np
@@ -29,6 +31,8 @@ def assert_same(a, b):
     assert (a.names, a.activations, a.aggregations) == (b.names, b.activations, b.aggregations)
     assert (a.tie is None) == (b.tie is None)
     assert a.tie is None or np.array_equal(a.tie, b.tie)
+    assert (a.bias_tie is None) == (b.bias_tie is None)
+    assert a.bias_tie is None or np.array_equal(a.bias_tie, b.bias_tie)
 
 
 def small():
@@ -43,6 +47,40 @@ def test_round_trips_are_exact(net, form):
     again = form.decode(form.encode(net))
     assert_same(net, again)
     assert form.encode(again) == form.encode(net)
+
+
+# a network with tied weights, as .safetensors were written before biases could be tied
+VERSION_1 = (
+    "c-"
+    "obd%}&EG497FzAvjh(=g^d_V>`f3NIb(jRe^eKr1e8hx(!W}_GY{qNz*Z4t57YujvfD!e=X(ymbA8qIL=XvL}(GmFxvwrDQ=}gn8"
+    "7}R4c1DQMFcaCQ7;1VuH{B(Q&P6Jh@i%G6M@}RGR;ewxI~L0i(uI@X<B3Y3sOzqZ5ATOQ+3B2y9-"
+    ">*Tqs?r3~_)1g*PdbRhsCJ%F29s2!Mjhgv}P?C585H%GFAtHk}Kf2L953HLA*Jz(H`}Q{K{Blxe2>S$@fKpN>Pzp2zl+fBo<7aY!"
+    "eQKaX(G0h5qU+XFHbNk4f-`ZT1B1s0V>)o9fZ2bZuRDRVO~8$BF1GiSl0#kG*@LAnh`8Rso4aTv-"
+    "uWuZ}h@I3Nu$0zgoBxL?<)>oW#el$H~exh!Sk4V4WbZ(#FT~`}j$xnUcPwfl4#r|{"
+)
+
+
+def test_files_from_before_biases_could_be_tied():
+    written = zlib.decompress(base64.b85decode(VERSION_1))
+    net = safetensors_format.decode(written)
+    assert (net.tie.tolist(), net.bias_tie) == ([0, 0, 1, 2], None)
+    assert net.bias.tolist() == [0, 0, 0.25, -0.5, 0.75]
+    versions = [
+        safetensors_format.metadata(safetensors_format.encode(each), "edgewise")["version"]
+        for each in (net, net.replace(bias=0.5, bias_tie=[0, 0, 1, 1, 2]))
+    ]
+    assert versions == [1, 2]  # of which an Edgewise of then reads the first and refuses the second
+    with pytest.raises(ew.FormatError, match="not of a version of the format that is known; update Edgewise"):
+        safetensors_format.decode(written.replace(b'\\"version\\": 1', b'\\"version\\": 9'))
+
+
+@pytest.mark.parametrize("suffix", [".json", ".safetensors", ".graphml", ".csv", ".parquet"])
+def test_tied_biases_in_files(tmp_path, suffix):
+    net = small().replace(bias=[0, 0, 0.5, 0.5], bias_tie=[3, 3, 1, 1])
+    net.save(tmp_path / f"net{suffix}")
+    again = ew.load(tmp_path / f"net{suffix}")
+    assert_same(net, again)
+    assert again.bias_tie.tolist() == [0, 1, 2, 2]
 
 
 @pytest.mark.parametrize("suffix", [".json", ".safetensors", ".JSON", ".graphml", ".csv", ".parquet"])
@@ -131,6 +169,17 @@ def test_json_that_cannot_be(content, message):
         ({"edges": {}}, '"edges" must be a list'),
         ({"edges": [{"source": ["x1"], "target": "h"}]}, r"edges\[0\]: source"),
         ({"edges": [{"source": "x1", "target": "h", "tie": -1}]}, r"edges\[0\]: tie -1"),
+        (
+            {"nodes": [{"id": "x1"}, {"id": "h", "bias_tie": 0.5}], "edges": []},
+            r"nodes\[1\]: bias_tie 0.5 must be a whole",
+        ),
+        (
+            {
+                "nodes": [{"id": k, "bias": k, "bias_tie": 3} for k in range(3)],
+                "edges": [{"source": 0, "target": k} for k in (1, 2)],
+            },
+            "nodes 1 and 2 are tied but their biases differ",
+        ),
         ({"edges": [{"source": "x1", "target": "h", "weight": True}]}, r"weight True must be a number"),
         ({"edges": [{"source": "h", "target": "o"}, {"source": "o", "target": "h"}]}, "form a cycle"),
         ({"edges": [{"source": "h", "target": "x1"}]}, "goes into the input 'x1'"),
@@ -263,6 +312,7 @@ class TestEdgeLists:
             (b"source,target,weight\na,b,nan\n", "is nan"),
             (b"source,target,tie\na,b,0.5\n", "row 1: tie '0.5' must be a whole number"),
             (b"source,target,tie\na,b,-1\n", "row 1: tie -1 must be"),
+            (b"source,target,bias_tie\na,b,\n,b,one\n", "row 2: bias_tie 'one' must be a whole number"),
             (b"source,target,kind\na,b,\n,b,middle\n", "row 2: kind 'middle' must be"),
             (b"source,target\n,b\na,b\n,b\n", "row 3: the node 'b' has a row already"),
             (b"source,target\na,b\nb,a\n", "form a cycle"),
@@ -448,7 +498,9 @@ def test_documents_with_anything_anywhere(data):
 @settings(max_examples=200)
 @given(
     st.dictionaries(
-        st.sampled_from(["tail", "head", "inputs", "outputs", "activation", "weight", "bias", "tie", "response"]),
+        st.sampled_from(
+            ["tail", "head", "inputs", "outputs", "activation", "weight", "bias", "tie", "bias_tie", "response"]
+        ),
         st.tuples(st.sampled_from(["<i4", "<f4", "<f8", "<i8", "|u1"]), st.integers(0, 5), st.integers(-9, 2**31 - 1)),
         max_size=4,
     ),

@@ -49,8 +49,8 @@ def same_gradients(net, module, x, tolerance):
 
 
 def same_parameter_gradients(net, run, module, tolerance):
-    """Those of each layer's weights and biases: every one is another number, by which its arcs or nodes are found. Arcs
-    that share a weight are tied; the nodes of a convolution's bias are not, so their gradients add up to it."""
+    """Those of each layer's weights and biases: every one is another number, by which its arcs or nodes are found.
+    Those that share it are tied, and each has the gradient of all."""
     layers = [part for part in module.modules() if isinstance(part, nn.Linear | nn.modules.conv._ConvNd)]
     weights, biases = [], []
     for part in layers:
@@ -62,7 +62,7 @@ def same_parameter_gradients(net, run, module, tolerance):
         if part.bias is not None:
             gradient = part.bias.grad.numpy()
             place, nodes = found_by(part.bias.detach().numpy(), net.bias)
-            biases.append((np.bincount(place, run.bias_gradient[nodes], len(gradient)), gradient))
+            biases.append((run.bias_gradient[nodes], gradient[place]))
     for pairs in (weights, biases):
         if pairs:
             found, wanted = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
@@ -296,8 +296,123 @@ def test_weight_gradients_are_those_of_pytorch_after_summing_ties():
             assert len(edges)
             np.testing.assert_allclose(run.weight_gradient[edges], gradient, rtol=1e-10, atol=1e-10)
     assert len(np.unique(net.tie)) == kernel.numel() + matrix.numel()
-    conv_nodes = run.bias_gradient[(net.bias[:, None] == module[0].bias.detach().numpy()[None, :]).any(axis=1)]
-    np.testing.assert_allclose(conv_nodes.sum(), module[0].bias.grad.sum(), rtol=1e-10)
+    for bias in (module[0].bias, module[3].bias):
+        for value, gradient in zip(bias.detach().numpy(), bias.grad.numpy(), strict=True):
+            nodes = np.flatnonzero(net.bias == value)
+            assert len(nodes)
+            np.testing.assert_allclose(run.bias_gradient[nodes], gradient, rtol=1e-10, atol=1e-10)
+    assert biases(net) == 3 + 2
+
+
+def biases(net):
+    """How many biases there are to be trained."""
+    return len(np.unique((np.arange(net.n_nodes) if net.bias_tie is None else net.bias_tie)[~net.is_input]))
+
+
+BIASES = {
+    "a convolution": (lambda: nn.Conv2d(2, 3, 3), (2, 6, 6), 3),
+    "without a bias": (lambda: nn.Conv2d(2, 3, 3, bias=False), (2, 6, 6), 3),
+    "in groups, then 1 × 1": (
+        lambda: nn.Sequential(nn.Conv2d(4, 4, 3, groups=4, padding=1), nn.Tanh(), nn.Conv2d(4, 2, 1)),
+        (4, 5, 5),
+        6,
+    ),
+    "along a line": (lambda: nn.Sequential(nn.Conv1d(2, 3, 3, stride=2, padding=1), nn.ReLU()), (2, 7), 3),
+    "with batch normalisation": (
+        lambda: nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.ReLU()),
+        (2, 6, 6),
+        3,
+    ),
+    "normalised before": (
+        lambda: nn.Sequential(nn.BatchNorm2d(2), nn.Conv2d(2, 3, 3, padding=1), nn.ReLU()),
+        (2, 5, 5),
+        2 + 3,
+    ),
+    "a linear layer along a sequence": (lambda: nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2)), (5, 4), 5),
+    "the same without a bias": (lambda: nn.Sequential(nn.Linear(4, 3, bias=False), nn.Tanh()), (5, 4), 3),
+    "a linear layer": (lambda: nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2)), (4,), 5),
+}
+
+
+@pytest.mark.parametrize("case", BIASES)
+def test_biases_are_tied_where_pytorch_shares_them(case):
+    make, shape, expected = BIASES[case]
+    module, x = seeded(make, *shape)
+    net = from_module(module, x)
+    same_gradients(net, module, x, 1e-12)
+    assert biases(net) == expected
+    assert (net.bias_tie is None) == (case == "a linear layer")
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions with a shortcut: what is added up are sums, which become one node each."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.past = nn.Conv2d(2, 4, 3, padding=1), nn.Conv2d(4, 3, 3, padding=1), nn.Conv2d(2, 3, 1)
+        self.norm = nn.BatchNorm2d(3)
+
+    def forward(self, x):
+        return torch.relu(self.norm(self.b(torch.relu(self.a(x)))) + self.past(x))
+
+
+class Twice(nn.Module):
+    """One convolution, used as it is and with another number added: biases that are no longer equal."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Conv1d(1, 2, 3)
+
+    def forward(self, x):
+        return torch.cat([torch.tanh(self.a(x)), torch.tanh(self.a(x) + 1), torch.sigmoid(self.a(x))], dim=1)
+
+
+def test_biases_of_sums_that_become_one_are_tied_by_what_they_are_made_of():
+    module, x = seeded(ResidualBlock, 2, 5, 5)
+    net = from_module(module, x)
+    same_gradients(net, module, x, 1e-12)
+    assert biases(net) == 4 + 3
+    module, x = seeded(Twice, 1, 6)
+    net = from_module(module, x)
+    same_gradients(net, module, x, 1e-12)
+    assert biases(net) == 2 * 2  # tanh(a) and sigmoid(a) share theirs
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_convolutional_network_trained_here_is_the_one_trained_there(engine, optimizer):
+    module, x = seeded(
+        lambda: nn.Sequential(
+            nn.Conv2d(2, 4, 3, padding=1),
+            nn.Tanh(),
+            nn.Conv2d(4, 3, 3, stride=2),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(12, 3),
+        ),
+        2,
+        6,
+        6,
+    )
+    x = torch.randn(30, 2, 6, 6, dtype=torch.float64)
+    y = torch.arange(30) % 3
+    net = from_module(module, x)
+    ours = {"sgd": ew.SGD(0.1, momentum=0.9), "adam": ew.Adam(0.01)}[optimizer]
+    make = {"sgd": lambda p: torch.optim.SGD(p, 0.1, momentum=0.9), "adam": lambda p: torch.optim.Adam(p, 0.01)}
+    theirs = make[optimizer](module.parameters())
+    for _ in range(4):
+        for part in range(0, 30, 10):
+            theirs.zero_grad()
+            nn.functional.cross_entropy(module(x[part : part + 10]), y[part : part + 10]).backward()
+            theirs.step()
+    flat = x.numpy().reshape(30, -1)
+    ew.fit(net, flat, y.numpy(), optimizer=ours, epochs=4, batch_size=10, shuffle=False, engine=engine)
+    expected = from_module(module, x)
+    for what in ("tail", "head", "tie", "bias_tie"):
+        assert np.array_equal(getattr(net, what), getattr(expected, what)), what
+    close(net.weight, expected.weight, 1e-10)
+    close(net.bias, expected.bias, 1e-10)
+    assert len(np.unique(net.bias[~net.is_input])) == 4 + 3 + 3  # one a channel, to the bit
 
 
 def test_one_matrix_used_twice_is_tied():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import edgewise as ew
 from oracles import TorchNetwork, assert_close, over_ties
-from strategies import dags, networks_with_samples, samples
+from strategies import SMOOTH, dags, networks_with_samples, samples
 
 
 def assert_equals_torch(bwd, theirs, net):
@@ -16,10 +16,11 @@ def assert_equals_torch(bwd, theirs, net):
     assert_close(bwd.sensitivity, theirs["sensitivity"])
     neurons = ~net.is_input
     assert_close(bwd.linear_sensitivity[:, neurons], theirs["linear_sensitivity"][:, neurons])
-    assert_close(bwd.weight_gradient_per_sample, over_ties(net, theirs["weight_gradient_per_sample"]))
-    assert_close(bwd.bias_gradient_per_sample[:, neurons], theirs["bias_gradient_per_sample"][:, neurons])
-    assert_close(bwd.weight_gradient, over_ties(net, theirs["weight_gradient_per_sample"].sum(axis=0)))
-    assert_close(bwd.bias_gradient[neurons], theirs["bias_gradient_per_sample"].sum(axis=0)[neurons])
+    assert_close(bwd.weight_gradient_per_sample, over_ties(net.tie, theirs["weight_gradient_per_sample"]))
+    bias_per_sample = over_ties(net.bias_tie, theirs["bias_gradient_per_sample"])
+    assert_close(bwd.bias_gradient_per_sample[:, neurons], bias_per_sample[:, neurons])
+    assert_close(bwd.weight_gradient, over_ties(net.tie, theirs["weight_gradient_per_sample"].sum(axis=0)))
+    assert_close(bwd.bias_gradient[neurons], bias_per_sample.sum(axis=0)[neurons])
     assert_close(bwd.response_gradient[neurons], theirs["response_gradient_per_sample"].sum(axis=0)[neurons])
     assert not bwd.bias_gradient[net.is_input].any()
     assert_close(bwd.input_gradient, theirs["sensitivity"][:, net.inputs])
@@ -35,6 +36,22 @@ def test_a_node_as_target(case, data):
     assert_close(bwd.preactivation, torch.stack(oracle.preactivation, dim=1).detach().numpy())
     assert_close(bwd.output, bwd.value[:, net.outputs])
     assert_equals_torch(bwd, oracle.quantities(oracle.value[target]), net)
+
+
+@given(networks_with_samples(activations=SMOOTH, aggregations=("sum", "mean", "product")))
+def test_gradients_of_shared_biases_are_those_of_differences(case):
+    net, x = case
+    target, h = int(net.outputs[0]), 1e-6
+    gradient = net.backprop(x, target, reduction="sum").bias_gradient
+    tie = np.arange(net.n_nodes) if net.bias_tie is None else net.bias_tie
+    slopes = np.zeros(net.n_nodes)
+    for k in set(tie[~net.is_input].tolist()):
+        values = []
+        for step in (h, -h):
+            moved = net.replace(bias=np.where(tie == k, net.bias + step, net.bias))
+            values.append(moved.forward(x).value[:, target].sum())
+        slopes[tie == k] = (values[0] - values[1]) / (2 * h)
+    assert np.abs(gradient - slopes).max() <= 1e-7 * max(1, np.abs(slopes).max())
 
 
 @given(networks_with_samples())
@@ -96,7 +113,7 @@ def test_a_loss_as_target(case, reduction, weighted, data):
     assert_close(bwd.loss, loss.sum().item() / divisor)
     assert_close(bwd.loss_per_sample, loss.detach().numpy())
     assert_close(bwd.sensitivity, theirs["sensitivity"])
-    assert_close(bwd.weight_gradient, over_ties(net, theirs["weight_gradient_per_sample"].sum(axis=0)) / divisor)
+    assert_close(bwd.weight_gradient, over_ties(net.tie, theirs["weight_gradient_per_sample"].sum(axis=0)) / divisor)
 
 
 @given(networks_with_samples())

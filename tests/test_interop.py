@@ -23,7 +23,7 @@ class TestNetworkX:
         net, x = pair
         graph = ew.to_networkx(net)
         again = ew.from_networkx(graph)
-        for field in ("bias", "response", "inputs", "outputs"):
+        for field in ("bias", "bias_tie", "response", "inputs", "outputs"):
             assert np.array_equal(getattr(net, field), getattr(again, field)), field
         assert (net.names, net.activations, net.aggregations) == (again.names, again.activations, again.aggregations)
         assert (net.dtype, net.has_names) == (again.dtype, again.has_names)

@@ -27,7 +27,8 @@ y = np.sin(x[:, :3])
 
 CASES = {
     "gradients": """
-for net in (net, net.replace(weight=0.3, tie=np.arange(80) // 2, response=1.5)):
+tied = {"tie": np.arange(80) // 2, "bias_tie": np.arange(20) % 3}
+for net in (net, net.replace(weight=0.3, bias=0.1, response=1.5, **tied)):
     apply, parameters = as_function(net)
     def loss(parameters, x):
         return 0.5 * ((apply(parameters, x) - y) ** 2).sum()
@@ -35,7 +36,8 @@ for net in (net, net.replace(weight=0.3, tie=np.arange(80) // 2, response=1.5)):
     bwd = net.backprop(x, y=y, loss="squared_error", reduction="sum")
     of_weights = bwd.weight_gradient if net.tie is None else bwd.weight_gradient[::2]
     close(gradients["weight"], of_weights)
-    close(gradients["bias"], bwd.bias_gradient)
+    of_biases = bwd.bias_gradient if net.bias_tie is None else bwd.bias_gradient[:7]  # of 4 inputs and 3 ties
+    close(gradients["bias"], of_biases)
     close(of_x, bwd.input_gradient)
     assert ("response" in gradients) == (net.tie is not None)
     if net.tie is not None:

@@ -156,6 +156,10 @@ def layered(
     if tie:
         ties = rng.integers(0, max(1, len(tail) // 3), len(tail))
         weight = (rng.normal(size=len(tail)) / np.sqrt(fan_in.max()))[ties]
+    biases, bias_ties = rng.normal(0, 0.3, n) if bias else np.zeros(n), None
+    if tie:
+        bias_ties = rng.integers(0, max(1, n // 3), n)
+        biases = biases[bias_ties]
     layer_of = np.repeat(np.arange(len(sizes)), sizes)
     per_layer = (aggregation,) if isinstance(aggregation, str) else aggregation
     node_id, order = (rng.permutation(n), rng.permutation(len(tail))) if shuffled else (np.arange(n), slice(None))
@@ -164,13 +168,14 @@ def layered(
         node_id[tail][order],
         node_id[head][order],
         weight[order],
-        bias=rng.normal(0, 0.3, n) if bias else 0.0,
+        bias=biases,
         activation=[activation[j % len(activation)] for j in place],
         aggregation=[per_layer[layer_of[j] % len(per_layer)] for j in place],
         response=rng.uniform(0.5, 1.5, n) if response else 1.0,
         inputs=node_id[: sizes[0]],
         outputs=node_id[first[-2] :],
         tie=None if ties is None else ties[order],
+        bias_tie=bias_ties,
         dtype=dtype,
     )
 

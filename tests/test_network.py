@@ -131,6 +131,10 @@ class TestRefusals:
             ({"outputs": []}, "outputs is empty"),
             ({"tie": [0, 0, 1, 2]}, "edges 0 and 1 are tied but their weights differ, 0.5 and -1.0"),
             ({"tie": [0, 1]}, "tie must hold one whole number per edge"),
+            ({"bias": [5, 0.5, -1, 0], "bias_tie": [0, 1, 1, 0]}, "nodes 'a' and 'b' are tied but their biases differ"),
+            ({"bias_tie": [0, 1]}, "names has 4 entries and bias_tie 2"),
+            ({"bias_tie": [0.0, 1.0, 1.0, 2.0]}, "bias_tie must hold one whole number per node"),
+            ({"bias_tie": [0, -1, -1, 2]}, "bias_tie holds a parameter index that is negative"),
             ({"dtype": "int32"}, 'dtype must be "float32" or "float64"'),
         ],
     )
@@ -276,6 +280,34 @@ class TestTies:
         per_sample = tied.backprop(x).weight_gradient_per_sample
         assert np.allclose(per_sample.mean(axis=0), [total, total, *gradient[2:]], rtol=0, atol=1e-15)
 
+    def test_each_tied_node_carries_the_sum_but_inputs(self):
+        bias = [7.0, 0.2, 0.2, 0.2]  # that of the input means nothing, and is not tied
+        tied, free = diamond(bias=bias, bias_tie=[4, 4, 9, 4]), diamond(bias=bias)
+        assert tied.bias_tie.tolist() == [0, 1, 2, 1]
+        x = [[0.3], [-1.2]]
+        for engine in ("native", "reference"):
+            gradient = free.backprop(x, engine=engine).bias_gradient
+            expected = [0, gradient[1] + gradient[3], gradient[2], gradient[1] + gradient[3]]
+            bwd = tied.backprop(x, engine=engine)
+            assert np.allclose(bwd.bias_gradient, expected, rtol=0, atol=1e-15)
+            assert np.allclose(bwd.bias_gradient_per_sample.mean(axis=0), expected, rtol=0, atol=1e-15)
+
+    def test_tied_biases_are_written_alike(self):
+        net = diamond(bias=0.5, bias_tie=[0, 1, 1, 2])
+        net.bias = [9, -1, -1, 0]
+        with pytest.raises(ew.GraphError, match=r"'a' and 'b' are tied but their biases differ, -1\.0 and 2\.0"):
+            net.bias = [0, -1, 2, 0]
+
+    def test_ties_of_biases_go_wherever_the_network_goes(self):
+        net = diamond(bias=[0, 0.5, 0.5, 0.5], bias_tie=[0, 1, 1, 1])
+        twins = [net.copy(), net.astype("float32"), net.with_own_parameters(), pickle.loads(pickle.dumps(net))]
+        twins.append(net.with_arcs(net.tail[:2].copy(), net.head[:2].copy(), net.weight[:2].copy()))
+        assert all(twin.bias_tie.tolist() == [0, 1, 1, 1] for twin in twins)
+        split = net.decouple()
+        assert len(set(split.network.bias_tie[split.linear[1:]].tolist())) == 1
+        assert len(set(split.network.bias_tie[split.activation[1:]].tolist())) == 3
+        assert net.replace(bias_tie=None, bias=[0, 1, 2, 3]).bias_tie is None
+
 
 class TestDecoupled:
     def test_subnodes_carry_the_coupled_quantities(self):
@@ -408,7 +440,10 @@ def test_a_network_of_arrays_is_that_of_the_constructor():
     assert found.names == expected.names
     for what, of_one in vars(expected).items():
         of_other = getattr(found, what)
-        if what == "plan":
+        if what in ("weight_ties", "bias_ties"):
+            assert of_one.index is of_other.index is None
+            assert of_one.n_parameters == of_other.n_parameters
+        elif what == "plan":
             assert all(np.array_equal(getattr(of_one, part), getattr(of_other, part)) for part in of_one.__slots__)
         elif isinstance(of_one, np.ndarray):
             assert of_one.dtype == of_other.dtype

@@ -387,6 +387,21 @@ def test_zeros_are_absent_and_kernels_are_tied(tmp_path):
     assert len(np.unique(net.tie)) == 5
 
 
+def test_biases_of_a_channel_are_tied(tmp_path):
+    numbers = {"w": a(2, 1, 3), "b": a(2), "s": a(2), "t": a(2), "m": a(2), "v": np.abs(a(2)) + 1}
+    alone = [node("Conv", "x", "w", "b")]
+    normalised = [
+        node("Conv", "x", "w", outputs=["c"]),
+        node("BatchNormalization", "c", "s", "t", "m", "v", outputs=["n"]),
+        node("Relu", "n"),
+    ]
+    for nodes in (alone, normalised):
+        net = loaded(program(nodes, (1, 6), numbers), tmp_path / "m.onnx")
+        assert net.n_nodes == 6 + 8
+        assert net.bias_tie[6:].tolist() == [6] * 4 + [7] * 4
+        assert len(np.unique(net.bias[6:])) == 2
+
+
 def test_one_error_names_every_unsupported_operator(tmp_path):
     model = program(
         [

@@ -44,11 +44,12 @@ class Model:
                 "agg": named.aggregations[j],
                 "b": named.bias[j],
                 "r": named.response[j],
+                "tie": j if named.bias_tie is None else int(named.bias_tie[j]),
             }
             for j, name in enumerate(named.names)
         }
         tie = range(net.n_edges) if net.tie is None else net.tie.tolist()
-        self.tied = net.tie is not None
+        self.tied, self.biases_tied = net.tie is not None, net.bias_tie is not None
         ends = zip(net.tail, net.head, net.weight.tolist(), tie, strict=True)
         self.arcs = [[named.names[i], named.names[j], w, k] for i, j, w, k in ends]
         self.inputs = [named.names[j] for j in net.inputs]
@@ -69,8 +70,12 @@ class Model:
             outputs=self.outputs,
             names=names,
             tie=[a[3] for a in self.arcs] if self.tied else None,
+            bias_tie=[n["tie"] for n in self.nodes.values()] if self.biases_tied else None,
             dtype=dtype,
         )
+
+    def new_tie(self):
+        return 1 + max(n["tie"] for n in self.nodes.values())
 
     def reaches(self, start, goal):
         seen, stack = set(), [start]
@@ -97,7 +102,8 @@ def draw_edit(draw, model):
         change = partial(edits.add_node, name=name, kind=kind, activation=act, aggregation=agg, bias=bias)
         if name in model.nodes:
             return change, True
-        model.nodes[name] = {"act": act, "agg": agg, "b": 0.0 if kind == "input" else bias, "r": 1.0}
+        said = {"act": act, "agg": agg, "b": 0.0 if kind == "input" else bias, "r": 1.0, "tie": model.new_tie()}
+        model.nodes[name] = said
         if kind == "input":
             model.inputs.append(name)
             model.x[name] = 0.0
@@ -163,7 +169,7 @@ def draw_edit(draw, model):
                 return change, True
             model.inputs.append(name)
             model.x[name] = 0.0
-            model.nodes[name] |= {"b": 0.0, "r": 1.0}
+            model.nodes[name] |= {"b": 0.0, "r": 1.0, "tie": model.new_tie()}
         else:
             model.inputs.remove(name)
             del model.x[name]
@@ -193,6 +199,10 @@ def draw_edit(draw, model):
     if name in model.inputs:
         return change, True
     model.nodes[name][key] = given_value
+    if what == "set_bias" and model.biases_tied:
+        for other in model.nodes.values():
+            if other["tie"] == model.nodes[name]["tie"]:
+                other["b"] = given_value
     return change, False
 
 
@@ -219,13 +229,14 @@ def test_any_edits_give_the_network_built_from_scratch(data):
     assert edited.network.names == built.names
     for name in ("tail", "head", "weight", "inputs", "outputs"):
         assert getattr(edited.network, name).tolist() == getattr(built, name).tolist(), name
+    assert np.array_equal(edited.network.bias_tie, built.bias_tie)
     here = edited.backprop()
     there = built.backprop(np.array([[model.x[name] for name in model.inputs]]), edited.target)
     for name in ("value", "gate", "sensitivity", "edge_derivative", "weight_gradient", "bias_gradient"):
         np.testing.assert_array_equal(getattr(here, name), getattr(there, name), err_msg=name)
     namespace = {}
     exec(code.code(edited), namespace)
-    for name in ("weight_gradient", "sensitivity", "response_gradient"):
+    for name in ("weight_gradient", "bias_gradient", "sensitivity", "response_gradient"):
         np.testing.assert_array_equal(getattr(namespace["bwd"], name), getattr(there, name))
 
 

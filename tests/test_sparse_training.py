@@ -38,6 +38,15 @@ def trained(net, change, **settings):
     return ew.fit(net, *samples(), **{"sparse": change, "epochs": 4, "batch_size": 16} | settings)
 
 
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_biases_stay_tied_while_arcs_change(engine):
+    net = graph().replace(bias=0.0, bias_tie=np.arange(60) % 5)
+    found = trained(net, CHANGES["rigl"], engine=engine).network
+    assert not np.array_equal(found.tail, net.tail)
+    assert np.array_equal(found.bias_tie, net.bias_tie)
+    assert len(set(found.bias[~net.is_input].tolist())) == 5
+
+
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("make", [layers, graph])
 def test_arcs_change_in_their_places_and_the_network_given_stays(change, make):

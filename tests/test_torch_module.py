@@ -15,6 +15,7 @@ from torch import nn
 
 import edgewise as ew
 from edgewise.torch import GraphModule
+from edgewise.torch.graph_function import _rebuild, describe
 from oracles import TorchNetwork, assert_close
 from strategies import networks_with_samples
 
@@ -51,6 +52,8 @@ def test_values_and_gradients_are_autograds(case):
     assert_close(module.weight.grad, of_weights)
     of_biases = expected[1].sum(dim=1).numpy()
     of_biases[net.inputs] = 0
+    if net.bias_tie is not None:
+        of_biases = np.bincount(net.bias_tie, of_biases)
     assert_close(module.bias.grad, of_biases)
     if module.response is not None:
         of_responses = expected[2].sum(dim=1).numpy()
@@ -77,7 +80,23 @@ def test_the_parameters_are_those_there_are():
         "bias": net.n_nodes,
         "response": net.n_nodes,
     }
+    both = GraphModule(net.replace(bias=0.1, bias_tie=np.arange(net.n_nodes) % 2))
+    assert len(both.bias) == net.n_inputs + 2  # an input is tied to nothing
     assert "80 edges" in repr(GraphModule(net))
+
+
+def test_tied_biases_stay_tied():
+    net = dag().replace(bias=0.1, bias_tie=np.arange(20) % 3)
+    module, x = GraphModule(net), torch.randn(9, 4, dtype=torch.float64)
+    optimizer = torch.optim.Adam(module.parameters(), 0.01)
+    for _ in range(3):
+        optimizer.zero_grad()
+        module(x).square().sum().backward()
+        optimizer.step()
+    trained = module.network()
+    assert trained.bias_tie.tolist() == net.bias_tie.tolist()
+    assert len(set(trained.bias[~net.is_input].tolist())) == 3
+    assert_close(module(x).detach(), trained.forward(x.numpy()).output)
 
 
 def test_nothing_is_shared_with_the_network_given():
@@ -376,7 +395,7 @@ class Wrapped(nn.Module):
 def test_compile_as_one_graph(backend):
     if backend == "inductor" and shutil.which("g++") is None:
         pytest.skip("inductor needs a C++ compiler")
-    model = Wrapped(dag().replace(tie=np.arange(80) // 2, weight=0.3, response=1.5))
+    model = Wrapped(dag().replace(tie=np.arange(80) // 2, weight=0.3, response=1.5, bias_tie=np.arange(20) % 7))
     compiled = torch.compile(model, fullgraph=True, backend=backend)
     x = torch.randn(6, 4, dtype=torch.float64, requires_grad=True)
     wanted = [x, *model.parameters()]
@@ -402,8 +421,19 @@ def test_the_operators_keep_the_rules():
     torch.library.opcheck(torch.ops.edgewise.graph.default, args)
 
 
+@pytest.mark.parametrize("ties", [{}, {"tie": np.arange(80) // 2, "weight": 0.3}, {"bias_tie": np.arange(20) % 7}])
+def test_a_structure_is_read_from_its_tensor(ties):
+    net = dag().replace(**ties)
+    tensor, description = describe(net)
+    if net.bias_tie is None:  # as it has been since the first program was exported
+        assert len(tensor) == 8 + int(tensor[1:8].sum())
+    again = _rebuild(tensor.numpy(), description)
+    for name in ("tail", "head", "inputs", "outputs", "activations", "aggregations", "tie", "bias_tie"):
+        assert np.array_equal(getattr(again, name), getattr(net, name)), name
+
+
 def test_an_exported_program_runs_elsewhere(tmp_path):
-    module = Wrapped(dag().replace(tie=np.arange(80) // 2, weight=0.3))
+    module = Wrapped(dag().replace(tie=np.arange(80) // 2, weight=0.3, bias_tie=np.arange(20) % 7))
     x = torch.randn(6, 4, dtype=torch.float64)
     batch = torch.export.Dim("batch", min=1, max=1000)
     program = torch.export.export(module, (x,), dynamic_shapes=({0: batch},))

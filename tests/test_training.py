@@ -6,10 +6,13 @@ import sys
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 import edgewise as ew
-from oracles import assert_close
+from oracles import assert_close, over_ties
+from strategies import SMOOTH, networks_with_samples
 
 XOR = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
 
@@ -99,13 +102,29 @@ OPTIMIZERS = [
 ]
 
 
+def weights_tied(n_edges, n_nodes):
+    index = np.arange(n_edges) % 11
+    return {"tie": index, "weight": np.random.default_rng(0).normal(0, 0.5, 11)[index]}
+
+
+def biases_tied(n_edges, n_nodes):
+    index = np.arange(n_nodes) * 7 % 5  # inputs too, which take no part
+    return {"bias_tie": index, "bias": np.linspace(-0.2, 0.3, 5)[index]}
+
+
+TIED = [
+    pytest.param(lambda n_edges, n_nodes: {}, id="free"),
+    pytest.param(weights_tied, id="weights tied"),
+    pytest.param(biases_tied, id="biases tied"),
+    pytest.param(lambda *sizes: weights_tied(*sizes) | biases_tied(*sizes), id="both tied"),
+]
+
+
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
 @pytest.mark.parametrize("clip_norm", [None, 0.3])
-@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("tied", TIED)
 def test_steps_in_the_core_are_those_of_the_optimizers(optimizer, clip_norm, tied):
-    net = ew.mlp([2, 8, 3], activation="tanh").replace(response=np.linspace(0.5, 1.5, 13))
-    if tied:
-        net = net.replace(weight=0.1, tie=np.arange(net.n_edges) // 3)
+    net = ew.mlp([2, 8, 3], activation="tanh").replace(response=np.linspace(0.5, 1.5, 13), **tied(40, 13))
     in_core = trained(net, optimizer=optimizer, clip_norm=clip_norm)
     assert_close(in_core, trained(net, optimizer=optimizer, clip_norm=clip_norm, engine="reference"), 1e-10)
 
@@ -124,11 +143,9 @@ def test_every_loss_trains_alike_in_the_core(loss):
 
 
 @pytest.mark.parametrize("engine", ["native", "reference"])
-@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("tied", TIED)
 def test_minibatches_together_make_the_step_of_one_large_one(engine, tied):
-    net = ew.mlp([2, 8, 3], activation="tanh").replace(response=np.linspace(0.5, 1.5, 13))
-    if tied:
-        net = net.replace(weight=0.1, tie=np.arange(net.n_edges) // 3)
+    net = ew.mlp([2, 8, 3], activation="tanh").replace(response=np.linspace(0.5, 1.5, 13), **tied(40, 13))
     settings = {"sample_weight": np.arange(70) % 5, "clip_norm": 0.3, "schedule": ew.Cosine(), "engine": engine}
     x, y = blobs(70)
     nets = net.copy(), net.copy()
@@ -292,7 +309,7 @@ def test_patience_without_validation_watches_the_training_loss():
     assert net.weight.tobytes() == again.weight.tobytes()  # the last parameters stay
 
 
-@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("tied", TIED)
 @pytest.mark.parametrize("engine", ["native", "reference"])
 @pytest.mark.parametrize(
     "optimizer",
@@ -302,10 +319,8 @@ def test_patience_without_validation_watches_the_training_loss():
 def test_an_optimizer_goes_on_from_its_state(optimizer, engine, tied):
     x, y = blobs(70)
     start = ew.mlp([2, 17, 3], activation="tanh")
+    start = start.replace(**tied(start.n_edges, start.n_nodes))
     start.bias[0] = 5.0  # of an input: ignored, and left alone
-    if tied:
-        weight = np.resize([0.3, -0.2, 0.5, 0.1, -0.4], start.n_edges)
-        start = start.replace(tie=np.arange(start.n_edges) % 5, weight=weight)
     settings = {"optimizer": optimizer, "batch_size": 16, "shuffle": False, "engine": engine}
     whole, parts, state = start.copy(), start.copy(), ew.OptimizerState()
     ew.fit(whole, x, y, epochs=5, **settings)
@@ -400,6 +415,56 @@ def test_ties_hold():
     x = np.random.default_rng(0).normal(size=(32, 1))
     ew.fit(net, x, np.sin(x), epochs=5)
     assert net.weight[0] == net.weight[1] != 0.5
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_ties_of_biases_hold(engine):
+    x = np.random.default_rng(0).normal(size=(32, 2))
+    tie = np.arange(16) % 3
+    for asked in ({}, {"accumulate": 2, "average": 0.9}, {"optimizer": ew.SGD(0.1, momentum=0.9), "dropout": 0.2}):
+        net = ew.mlp([2, 9, 5], activation="tanh").replace(bias_tie=tie)
+        net.bias[:2] = 4.0
+        ew.fit(net, x, np.sin(x @ np.ones((2, 5))), epochs=5, batch_size=5, engine=engine, **asked)
+        assert net.bias[:2].tolist() == [4.0, 4.0]
+        each = [set(net.bias[2:][tie[2:] == k].tolist()) for k in range(3)]
+        assert [len(found) for found in each] == [1, 1, 1]
+        assert len(set().union(*each)) == 3
+
+
+@settings(max_examples=60)
+@given(networks_with_samples(activations=SMOOTH), st.integers(1, 3), st.sampled_from([0.0, 0.9]), st.booleans())
+def test_random_graphs_with_and_without_ties_train_alike_in_the_core(case, accumulate, average, adam):
+    net, x = case
+    twins = net.copy(), net.copy()
+    for engine, twin in zip(("native", "reference"), twins, strict=True):
+        ew.fit(
+            twin,
+            x,
+            np.zeros((len(x), net.n_outputs)),
+            loss="squared_error",
+            optimizer=ew.Adam(0.01) if adam else ew.SGD(0.1, momentum=0.9),
+            clip_norm=0.5,
+            epochs=2,
+            batch_size=2,
+            accumulate=accumulate,
+            average=average,
+            engine=engine,
+        )
+    for name in ("weight", "bias"):
+        assert_close(getattr(twins[0], name), getattr(twins[1], name), 1e-9)
+    for twin in twins:
+        for array, tie in ((twin.weight, net.tie), (twin.bias, net.bias_tie)):
+            assert tie is None or len(set(zip(tie.tolist(), array.tolist(), strict=True))) == tie.max() + 1
+
+
+def test_a_step_of_sgd_moves_a_shared_bias_by_the_sum_of_its_gradients():
+    x, y = blobs(70)
+    net = ew.mlp([2, 8, 3], activation="tanh").replace(**biases_tied(40, 13))
+    before, gradient = net.copy(), net.backprop(x, y=y, loss="cross_entropy").bias_gradient
+    ew.fit(net, x, y, optimizer=ew.SGD(0.1), epochs=1, batch_size=70)
+    assert_close(net.bias[2:], before.bias[2:] - 0.1 * gradient[2:])
+    free = before.replace(bias_tie=None).backprop(x, y=y, loss="cross_entropy").bias_gradient
+    assert_close(gradient[2:], over_ties(net.bias_tie, free)[2:])
 
 
 def test_regression_reports_r2():

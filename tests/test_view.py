@@ -452,6 +452,7 @@ def test_what_a_node_is_said(opened):
         response=[1, 1, 1, 2, 1],
         activation=["identity", "identity", "identity", "relu", "identity"],
         tie=[0, 0, 1, 2, 3, 3],
+        bias_tie=[0, 1, 0, 0, 1],
     )
     shown = opened(scene.data(net, net.backprop([1.0, 1.0])))
     press(shown, "n", "n", "n")
@@ -459,6 +460,7 @@ def test_what_a_node_is_said(opened):
     press(shown, "n")
     assert "relu has a kink at 0; of its two slopes there, 0 is taken" in panel(shown)
     assert "The response r = 2" in panel(shown)
+    assert "Its bias is shared by 2 nodes; the gradient of that bias is their sum, " in panel(shown)
     press(shown, "n")
     assert "A product" in panel(shown)
     shown.click(".ew-terms button >> nth=1")

@@ -35,6 +35,8 @@ class Structure:
         outputs: Index,
         tie: Index | None,
         n_parameters: int,
+        bias_tie: Index | None,
+        n_biases: int,
     ) -> None: ...
     @property
     def bytes(self) -> int: ...

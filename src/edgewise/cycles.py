@@ -64,8 +64,8 @@ def feed_forward(
         "condense" makes each strongly connected component one node, which has the name and attributes of its first
         member; arcs within it are dropped, and those between two components become parallel ones.
         "unroll" copies the nodes for each step of time: y(j) in step k is computed from step k, and over delayed arcs
-        from step k−1. The copies of an arc share one weight (`tie`); biases and responses are each copy's own. Before
-        the first step there is nothing: there, delayed arcs are missing.
+        from step k−1. The copies of an arc share one weight (`tie`), those of a node one bias (`bias_tie`); responses
+        are each copy's own. Before the first step there is nothing: there, delayed arcs are missing.
     by : what "drop", and the choice of delayed arcs, keep small: the sum of |w| over these arcs, or their number.
     steps : of "unroll".
     delay : which arcs "unroll" delays: a feedback arc set, as "drop" finds it, or all that do not come from an input.
@@ -269,6 +269,7 @@ def _unrolled(
         tail=np.concatenate(tails),
         head=np.concatenate(heads),
         tie=edge if given.tie is None else np.asarray(given.tie)[edge],
+        bias_tie=node if given.bias_tie is None else np.asarray(given.bias_tie)[node],
         inputs=None if given.inputs is None else _copies(copy if sequence else copy[:1], given.inputs),
         outputs=None if given.outputs is None else _copies(copy if sequence else copy[-1:], given.outputs),
     )
@@ -302,6 +303,7 @@ def _part(given: Description, node: IntArray, edge: IntArray) -> Description:
         activation=[given.activation[j] for j in node.tolist()],
         aggregation=[given.aggregation[j] for j in node.tolist()],
         tie=None if given.tie is None else np.asarray(given.tie)[edge],
+        bias_tie=None if given.bias_tie is None else np.asarray(given.bias_tie)[node],
     )
 
 

@@ -1,8 +1,8 @@
 """A graph as it comes from elsewhere: nodes and arcs with what is said of them, before they are a network.
 
 Whatever brings them, a file or another library's graph, the keys are those of the node-link JSON (docs/files.md): of a
-node `kind`, `activation`, `aggregation`, `bias`, `response`; of an arc `weight` and `tie`; of the graph `dtype`,
-`inputs` and `outputs`. What is not said, or said as None, has its default. A description may have cycles.
+node `kind`, `activation`, `aggregation`, `bias`, `response`, `bias_tie`; of an arc `weight` and `tie`; of the graph
+`dtype`, `inputs` and `outputs`. What is not said, or said as None, has its default. A description may have cycles.
 """
 
 import math
@@ -17,7 +17,7 @@ from edgewise.arrays import IntArray, all_finite
 from edgewise.errors import FormatError
 from edgewise.network import Network
 
-NODE_KEYS = ("kind", "activation", "aggregation", "bias", "response")
+NODE_KEYS = ("kind", "activation", "aggregation", "bias", "response", "bias_tie")
 EDGE_KEYS = ("weight", "tie")
 DEFAULTS: dict[str, Any] = {"weight": 1.0, "bias": 0.0, "response": 1.0, "activation": "relu", "aggregation": "sum"}
 
@@ -43,6 +43,7 @@ class Description:
     activation: Sequence[str]
     aggregation: Sequence[str]
     tie: Sequence[int] | IntArray | None
+    bias_tie: Sequence[int] | IntArray | None
     inputs: Sequence[int] | IntArray | None
     """None: the nodes without in-arcs"""
     outputs: Sequence[int] | IntArray | None
@@ -70,6 +71,7 @@ class Description:
             outputs=self.outputs,
             names=self.names,
             tie=self.tie,
+            bias_tie=self.bias_tie,
             dtype=self.dtype,
         )
 
@@ -105,7 +107,8 @@ def describe(
         response=_numbers(nodes, "response", n, node_place, defaults),
         activation=_texts(nodes, "activation", n, node_place, defaults),
         aggregation=_texts(nodes, "aggregation", n, node_place, defaults),
-        tie=_ties(edges.get("tie", ()), edge_place),
+        tie=_ties(edges, "tie", edge_place),
+        bias_tie=_ties(nodes, "bias_tie", node_place),
         inputs=by_kind["input"] or None if inputs is None else inputs,
         outputs=by_kind["output"] or None if outputs is None else outputs,
         dtype=dtype or "float64",
@@ -124,6 +127,7 @@ def plain(n_nodes: int, tail: IntArray, head: IntArray, weight: NDArray[Any], dt
         activation=[DEFAULTS["activation"]] * n_nodes,
         aggregation=[DEFAULTS["aggregation"]] * n_nodes,
         tie=None,
+        bias_tie=None,
         inputs=None,
         outputs=None,
         dtype=dtype,
@@ -183,15 +187,16 @@ def _ends(kinds: Column, place: Place) -> dict[str, list[int]]:
     return found
 
 
-def _ties(ties: Column, place: Place) -> list[int] | None:
-    """One parameter index per edge; edges without one get an index of their own."""
-    ties = ties.tolist() if isinstance(ties, np.ndarray) else ties
+def _ties(columns: Mapping[str, Column], key: str, place: Place) -> list[int] | None:
+    """One parameter index per edge or node; those without one get an index of their own."""
+    given = columns.get(key, ())
+    ties = given.tolist() if isinstance(given, np.ndarray) else given
     if all(tie is None for tie in ties):
         return None
-    for e, tie in enumerate(ties):
+    for k, tie in enumerate(ties):
         whole = isinstance(tie, int | np.integer) and not isinstance(tie, bool)
         if tie is not None and not (whole and 0 <= tie < 2**31 - 1):
-            raise FormatError(f"{place(e)}: tie {shown(tie)} must be a whole number from 0 to 2^31 - 2")
+            raise FormatError(f"{place(k)}: {key} {shown(tie)} must be a whole number from 0 to 2^31 - 2")
     rank = {tie: k for k, tie in enumerate(dict.fromkeys(tie for tie in ties if tie is not None))}
     fresh = iter(range(len(rank), len(rank) + len(ties)))
     return [next(fresh) if tie is None else rank[tie] for tie in ties]
@@ -211,6 +216,7 @@ def node_attributes(network: Network) -> list[dict[str, Any]]:
     is_output = np.zeros(network.n_nodes, np.bool_)
     is_output[network.outputs] = True
     found = []
+    bias_tie = [None] * network.n_nodes if network.bias_tie is None else network.bias_tie.tolist()
     columns = zip(
         network.is_input.tolist(),
         is_output.tolist(),
@@ -218,9 +224,10 @@ def node_attributes(network: Network) -> list[dict[str, Any]]:
         network.aggregations,
         network.bias.tolist(),
         network.response.tolist(),
+        bias_tie,
         strict=True,
     )
-    for is_input, is_out, activation, aggregation, bias, response in columns:
+    for is_input, is_out, activation, aggregation, bias, response, tie in columns:
         node: dict[str, Any] = {"kind": "input" if is_input else "output" if is_out else "hidden"}
         if not is_input:
             node["activation"] = activation
@@ -230,6 +237,8 @@ def node_attributes(network: Network) -> list[dict[str, Any]]:
             node["bias"] = bias
         if response != 1:
             node["response"] = response
+        if tie is not None and not is_input:
+            node["bias_tie"] = tie
         found.append(node)
     return found
 

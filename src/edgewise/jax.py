@@ -27,7 +27,7 @@ except ImportError as error:
     raise MissingDependencyError("JAX", "jax", "edgewise.jax") from error
 
 Parameters = dict[str, Any]
-"""`weight` (E,), or with tied weights one per tie; `bias` (N,); `response` (N,) if the network has any other than 1."""
+"""`weight` (E,) and `bias` (N,), or where they are tied one per tie; `response` (N,) if there is any other than 1."""
 
 
 def as_function(net: Network, *, threads: int | None = None) -> tuple[Callable[[Parameters, Any], Any], Parameters]:
@@ -42,10 +42,9 @@ def as_function(net: Network, *, threads: int | None = None) -> tuple[Callable[[
             'net.astype("float32")'
         )
     structure = net.with_own_parameters()
-    start, edge = net.tie_groups
     parameters = {
-        "weight": jnp.asarray(net.weight if net.tie is None else net.weight[edge[start[:-1]]]),
-        "bias": jnp.asarray(net.bias),
+        "weight": jnp.asarray(net.weight_ties.once(net.weight)),
+        "bias": jnp.asarray(net.bias_ties.once(net.bias)),
     }
     if (net.response[~net.is_input] != 1).any():
         parameters["response"] = jnp.asarray(net.response)
@@ -65,10 +64,9 @@ def as_function(net: Network, *, threads: int | None = None) -> tuple[Callable[[
 
 def to_network(net: Network, parameters: Parameters) -> Network:
     """A network like `net` with these parameters."""
-    weight = np.asarray(parameters["weight"])
     return net.replace(
-        weight=weight if net.tie is None else weight[net.tie],
-        bias=np.asarray(parameters["bias"]),
+        weight=net.weight_ties.spread(np.asarray(parameters["weight"])),
+        bias=net.bias_ties.spread(np.asarray(parameters["bias"])),
         response=np.asarray(parameters.get("response", net.response)),
     )
 
@@ -79,8 +77,8 @@ def _passes(structure: Network, threads: int | None) -> Callable[[Parameters, An
 
     def network(parameters: Parameters) -> Network:
         of = {name: np.ascontiguousarray(array, dtype) for name, array in parameters.items()}
-        weight = of["weight"] if structure.tie is None else of["weight"][structure.tie]
-        return structure.with_parameters(weight, of["bias"], of.get("response", np.ones(structure.n_nodes, dtype)))
+        weight, bias = structure.weight_ties.spread(of["weight"]), structure.bias_ties.spread(of["bias"])
+        return structure.with_parameters(weight, bias, of.get("response", np.ones(structure.n_nodes, dtype)))
 
     def forward_here(parameters: Parameters, x: Any) -> FloatArray:
         samples = np.ascontiguousarray(x, dtype)
@@ -94,11 +92,10 @@ def _passes(structure: Network, threads: int | None) -> Callable[[Parameters, An
             return {name: np.zeros_like(array) for name, array in parameters.items()}, np.zeros_like(samples)
         begun = engine.both(None, network(parameters), samples, threads)
         found = begun.backward(GivenGradient(structure.outputs, np.ascontiguousarray(gradient, dtype)))
-        of_weights = found.weight_gradient(1.0)[0]
-        if structure.tie is not None:
-            start, edge = structure.tie_groups
-            of_weights = of_weights[edge[start[:-1]]]
-        gradients = {"weight": of_weights, "bias": found.bias_gradient(1.0)[0]}
+        gradients = {
+            "weight": structure.weight_ties.once(found.weight_gradient(1.0)[0]),  # each place has the sum over its tie
+            "bias": structure.bias_ties.once(found.bias_gradient(1.0)[0]),
+        }
         if "response" in parameters:
             gradients["response"] = found.response_gradient(1.0)[0]
         return gradients, found.input_gradient()[0]

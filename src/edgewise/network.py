@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from edgewise import activations, aggregations, engine, losses, objective, samples
+from edgewise import activations, aggregations, engine, losses, objective, samples, ties
 from edgewise.arrays import FloatArray, IntArray, all_finite
 from edgewise.errors import DataError, GraphError
 from edgewise.layers import Layer, find_layers
-from edgewise.plan import CycleFound, Plan, depth_to, find_cycle, group_by, make_plan
+from edgewise.plan import CycleFound, Plan, depth_to, find_cycle, make_plan
 from edgewise.results import BackwardPass, ForwardPass
+from edgewise.ties import Ties
 
 if TYPE_CHECKING:
     from anywidget import AnyWidget
@@ -39,6 +40,7 @@ class Network:
     names : N distinct str; None names each node by its index.
     tie : (E,) parameter index of each edge: edges with the same index share one weight, and each of them is given
         the gradient of that shared weight, the sum over its edges.
+    bias_tie : (N,) parameter index of each node: likewise, nodes with the same index share one bias. Ignored at inputs.
     dtype : "float64" or "float32", of all parameters and results.
 
     The number of nodes is the length of `names` or of any other per-node argument, else one more than the largest
@@ -61,6 +63,7 @@ class Network:
         outputs: Sequence[Node] | NDArray[Any] | None = None,
         names: Sequence[str] | None = None,
         tie: ArrayLike | None = None,
+        bias_tie: ArrayLike | None = None,
         dtype: DTypeLike = "float64",
     ) -> None:
         self._dtype = float_dtype(dtype)
@@ -75,7 +78,13 @@ class Network:
         given_outputs = None if outputs is None else self._node_array(outputs, "outputs")
         self.n_nodes: int = self._count_nodes(
             (self.tail, self.head, given_inputs, given_outputs),
-            {"bias": bias, "response": response, "activation": activation, "aggregation": aggregation},
+            {
+                "bias": bias,
+                "response": response,
+                "activation": activation,
+                "aggregation": aggregation,
+                "bias_tie": bias_tie,
+            },
         )
         self._check_arcs()
         self.inputs = self._ends(given_inputs, self.head, "inputs")
@@ -86,11 +95,13 @@ class Network:
         self.activation_names, self.activation_code = self._codes(activation, "activation", activations.get)
         self.aggregation_names, self.aggregation_code = self._codes(aggregation, "aggregation", aggregations.get)
         self.plan: Plan = self._make_plan()
-        self.tie = self._check_tie(tie)
+        self.weight_ties = ties.read(tie, self.n_edges, "tie", "edge")
+        self.bias_ties = ties.read(bias_tie, self.n_nodes, "bias_tie", "node", alone=self.is_input)
         self._weight = self._parameters(weight, len(self.tail), "weight", "edge")
         self._bias = self._parameters(bias, self.n_nodes, "bias", "node")
         self._response = self._parameters(response, self.n_nodes, "response", "node")
         self._check_tied_weights()
+        self._check_tied_biases()
         self.kept: dict[str, Any] = {}
         """What engines keep of the structure, once made."""
         self._freeze()
@@ -120,7 +131,8 @@ class Network:
         """
         net = object.__new__(cls)
         net._dtype, net._given_names, net.n_nodes = weight.dtype, names, len(names)
-        net.tail, net.head, net.tie, net.kept = tail, head, None, {}
+        net.tail, net.head, net.kept = tail, head, {}
+        net.weight_ties, net.bias_ties = Ties(None, len(tail)), Ties(None, len(names))
         net._weight, net._bias, net._response = weight, bias, response
         net.inputs = np.arange(n_inputs, dtype=np.int32)
         net.outputs = np.arange(n_inputs, n_inputs + n_outputs, dtype=np.int32)
@@ -258,22 +270,6 @@ class Network:
         code[ignored] = 0
         return found, np.array([code[name] for name in per_node], np.intp)
 
-    def _check_tie(self, tie: ArrayLike | None) -> IntArray | None:
-        if tie is None:
-            return None
-        array = np.asarray(tie)
-        if array.shape != (self.n_edges,) or (array.dtype.kind not in "iu" and array.size):
-            raise GraphError(f"tie must hold one whole number per edge, ({self.n_edges},), not shape {array.shape}")
-        if array.size and (array.min() < 0 or array.max() > MAX_EDGES):
-            raise GraphError("tie holds a parameter index that is negative or too large; count from 0")
-        # numbered by first use, so that a parameter index is also a row of tie_groups
-        _, first, inverse = np.unique(array, return_index=True, return_inverse=True)
-        rank = np.empty(len(first), np.int32)
-        rank[np.argsort(first)] = np.arange(len(first), dtype=np.int32)
-        tied: IntArray = rank[inverse.reshape(-1)]
-        tied.flags.writeable = False
-        return tied
-
     def _parameters(self, given: ArrayLike, count: int, what: str, per: str) -> FloatArray:
         try:
             array = np.asarray(given)
@@ -304,17 +300,21 @@ class Network:
             raise GraphError(f"{what}[{k}] ({place}) is {array[k]} in {self._dtype}; it must be a finite number")
 
     def _check_tied_weights(self) -> None:
-        if self.tie is None or not self.n_edges:
-            return
-        start, edge = self.tie_groups
-        shared = self._weight[edge[start[:-1]]][self.tie]
-        differ = np.flatnonzero(self._weight != shared)
-        if len(differ):
-            e = int(differ[0])
-            first = int(edge[start[self.tie[e]]])
+        apart = _first_apart(self.weight_ties, self._weight)
+        if apart is not None:
+            first, e = apart
             raise GraphError(
                 f"edges {first} and {e} are tied but their weights differ, {self._weight[first]} and "
                 f"{self._weight[e]}; give both the same weight"
+            )
+
+    def _check_tied_biases(self) -> None:
+        apart = _first_apart(self.bias_ties, self._bias)
+        if apart is not None:
+            first, j = apart
+            raise GraphError(
+                f"nodes {self.label(first)} and {self.label(j)} are tied but their biases differ, {self._bias[first]} "
+                f"and {self._bias[j]}; give both the same bias"
             )
 
     # ---- structure ----
@@ -401,12 +401,15 @@ class Network:
         depth.flags.writeable = False
         return depth
 
-    @cached_property
-    def tie_groups(self) -> tuple[IntArray, IntArray]:
-        """(start, edge): edge[start[k]:start[k+1]] share parameter k. Every edge alone if there is no tie."""
-        if self.tie is None:
-            return np.arange(self.n_edges + 1, dtype=np.int32), np.arange(self.n_edges, dtype=np.int32)
-        return group_by(self.tie, int(self.tie.max(initial=-1)) + 1)
+    @property
+    def tie(self) -> IntArray | None:
+        """(E,) the parameter of each edge, numbered by first use; None if every edge has a weight of its own."""
+        return self.weight_ties.index
+
+    @property
+    def bias_tie(self) -> IntArray | None:
+        """(N,) the parameter of each node, numbered by first use, inputs sharing none; None if no bias is tied."""
+        return self.bias_ties.index
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
@@ -430,12 +433,13 @@ class Network:
 
     @property
     def bias(self) -> FloatArray:
-        """(N,) biases in the caller's node order; writable. An input's is ignored."""
+        """(N,) biases in the caller's node order; writable. An input's is ignored. Tied nodes must be written alike."""
         return self._bias
 
     @bias.setter
     def bias(self, given: ArrayLike) -> None:
         self._bias[:] = self._parameters(given, self.n_nodes, "bias", "node")
+        self._check_tied_biases()
 
     @property
     def response(self) -> FloatArray:
@@ -515,6 +519,7 @@ class Network:
             "outputs": self.outputs,
             "names": self._given_names,
             "tie": self.tie,
+            "bias_tie": self.bias_tie,
             "dtype": self._dtype,
         }
 
@@ -552,9 +557,9 @@ class Network:
         input, and the weights be finite and of the network's dtype.
         """
         twin = self.with_own_parameters()
-        for made in ("depth", "tie_groups"):  # of the arcs
-            twin.__dict__.pop(made, None)
-        twin.tail, twin.head, twin._weight, twin.tie, twin.kept = tail, head, weight, None, {}
+        twin.__dict__.pop("depth", None)  # of the arcs
+        twin.tail, twin.head, twin._weight, twin.kept = tail, head, weight, {}
+        twin.weight_ties = Ties(None, len(tail))
         twin.plan = twin._make_plan()
         tail.flags.writeable = head.flags.writeable = False
         return twin
@@ -652,6 +657,16 @@ def _coded(names: Sequence[str], n_inputs: int) -> tuple[tuple[str, ...], NDArra
     found = tuple(sorted(set(names)))
     code = {name: k for k, name in enumerate(found)}
     return found, np.array([0] * n_inputs + [code[name] for name in names], np.intp)
+
+
+def _first_apart(tied: Ties, array: FloatArray) -> tuple[int, int] | None:
+    """Two places that are tied and hold different numbers."""
+    if tied.index is None:
+        return None
+    differ = np.flatnonzero(array != tied.spread(tied.once(array)))
+    if not len(differ):
+        return None
+    return int(tied.first[tied.index[differ[0]]]), int(differ[0])
 
 
 def check_threads(threads: int | None) -> None:

@@ -19,7 +19,7 @@ from edgewise.errors import DataError
 class OptimizerState:
     """What an optimizer remembers: the number of steps taken, and arrays like the parameters.
 
-    `fit` lays parameters out in one array: the weights, of tied ones the first, then the biases of all but the inputs.
+    `fit` lays parameters out in one array: the weights, then the biases of all but the inputs; of tied ones the first.
     """
 
     step: int = 0

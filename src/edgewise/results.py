@@ -158,7 +158,8 @@ class BackwardPass(ForwardPass):
 
     @_once
     def bias_gradient(self) -> FloatArray:
-        """([T,] N) ∂y(t)/∂b_j = S(j⁻,t), reduced over the batch; 0 at inputs, which have no bias."""
+        """([T,] N) ∂y(t)/∂b_j = S(j⁻,t), reduced over the batch; a tied node has the sum over its tie. 0 at inputs,
+        which have no bias."""
         return self._of_targets(self._backward.bias_gradient(self._divisor()))
 
     @_once

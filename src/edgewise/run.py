@@ -464,7 +464,16 @@ class Run:
     def settings(self) -> dict[str, Any]:
         """What decides the steps, to know the run again."""
         method, net, places = self.method, self.given, self.places
-        structure = net.tail, net.head, net.inputs, net.outputs, net.activation_code, net.aggregation_code
+        structure: list[NDArray[Any]] = [
+            net.tail,
+            net.head,
+            net.inputs,
+            net.outputs,
+            net.activation_code,
+            net.aggregation_code,
+        ]
+        if net.bias_tie is not None:
+            structure.append(net.bias_tie)
         return {
             "loss": [method.loss.name, method.loss.compiled and method.loss.compiled[1]],
             "optimizer": _shown(method.optimizer),

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from edgewise import dropout, objective
-from edgewise.arrays import FloatArray
+from edgewise.arrays import FloatArray, IntArray
 from edgewise.batches import Chunk
 from edgewise.engine import NativeLook, Work, backward, training
 from edgewise.errors import DataError
@@ -181,7 +181,7 @@ class _StepsHere:
             if norm > method.clip_norm:
                 gradient *= method.clip_norm / norm
         if method.l1:
-            n_weights = len(gradient) - int((~self._network.is_input).sum())
+            n_weights = self._network.weight_ties.n_parameters
             gradient[:n_weights] += method.l1 * np.sign(self._parameters[:n_weights])
         if rate_factor is not None:
             optimizer = _at_rate(optimizer, optimizer.learning_rate * rate_factor)
@@ -211,19 +211,24 @@ class _StepsHere:
 
 
 def flat(network: Network, weight: FloatArray, bias: FloatArray) -> FloatArray:
-    """Every parameter once: a tied weight is that of the first of its edges, and an input has no bias."""
-    if network.tie is not None:
-        weight = weight[network.tie_groups[1][network.tie_groups[0][:-1]]]
-    return np.concatenate([weight, bias[~network.is_input]])
+    """Every parameter once: a tied weight or bias is that of the first of its tie, and an input has no bias."""
+    return np.concatenate([network.weight_ties.once(weight), bias[_with_bias(network)]])
 
 
 def spread(network: Network, parameters: FloatArray) -> Pair:
     """The way back: (E,) weights and (N,) biases, those of inputs 0."""
-    n_weights = len(parameters) - int((~network.is_input).sum())
+    n_weights = network.weight_ties.n_parameters
     bias = np.zeros(network.n_nodes, parameters.dtype)
-    bias[~network.is_input] = parameters[n_weights:]
-    weight = parameters[:n_weights].copy() if network.tie is None else parameters[:n_weights][network.tie]
-    return weight, bias
+    bias[_with_bias(network)] = parameters[n_weights:]
+    tied = network.bias_ties
+    weight = network.weight_ties.spread(parameters[:n_weights])
+    return weight if network.tie is not None else weight.copy(), tied.spread(tied.once(bias))
+
+
+def _with_bias(network: Network) -> IntArray:
+    """The nodes whose biases are parameters: those that are not inputs, of tied ones the first."""
+    first = network.bias_ties.first
+    return first[~network.is_input[first]]
 
 
 def _at_rate(optimizer: Optimizer, learning_rate: float) -> Optimizer:

@@ -33,6 +33,9 @@ def decouple(network: Network) -> Decoupled:
     tie = network.tie
     if tie is not None:
         tie = np.concatenate([tie, tie.max(initial=-1) + 1 + np.arange(len(neurons), dtype=np.int32)])
+    bias_tie = network.bias_tie
+    if bias_tie is not None:  # the j⁺, whose biases are 0, come first
+        bias_tie = np.concatenate([bias_tie.max() + 1 + np.arange(n, dtype=np.int32), bias_tie[neurons]])
     return Decoupled(
         Network(
             np.concatenate([network.tail, linear[neurons]]),
@@ -46,6 +49,7 @@ def decouple(network: Network) -> Decoupled:
             outputs=network.outputs,
             names=_subnode_names(network, neurons),
             tie=tie,
+            bias_tie=bias_tie,
             dtype=network.dtype,
         ),
         linear,

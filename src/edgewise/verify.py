@@ -178,9 +178,10 @@ def _differences(
     way = "complex step" if complex_step else "central differences"
     tolerance = SINGLE if net.dtype != np.float64 else EXACT if complex_step else DIFFERENCES
     rng = np.random.default_rng(seed)
+    untied = bwd if net.tie is None and net.bias_tie is None else _untied(net, x, objective)
     known = {
-        "weight_gradient": (bwd if net.tie is None else _untied(net, x, objective)).weight_gradient,
-        "bias_gradient": bwd.bias_gradient,
+        "weight_gradient": untied.weight_gradient,
+        "bias_gradient": untied.bias_gradient,
         "input_gradient": bwd.input_gradient,
     }
     movable = {
@@ -211,8 +212,8 @@ def _differences(
 
 
 def _untied(net: Network, x: FloatArray, objective: dict[str, Any]) -> BackwardPass:
-    """The pass in which every edge has its own gradient: differences move one edge at a time."""
-    return net.replace(tie=None).backprop(x, **objective, engine="reference")
+    """The pass in which every edge and node has its own gradient: differences move one at a time."""
+    return net.replace(tie=None, bias_tie=None).backprop(x, **objective, engine="reference")
 
 
 def _loss_differences(loss: losses.Loss, bwd: BackwardPass, y: Any, n_outputs: int) -> Check:

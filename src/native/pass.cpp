@@ -359,8 +359,13 @@ void Pass<T>::bias_gradient(T divisor, T* out) {
     run(true, {true, true, false, true});
     const Structure& s = sweep_.s;
     Buffer<T> by_row(s.plan.n_nodes);
-    sweep_.collect_biases(1 / divisor, by_row.data());
+    sweep_.collect_biases(s.bias_tie ? T(1) : 1 / divisor, by_row.data());
     for (Index row = 0; row < s.plan.n_nodes; ++row) out[s.node[row]] = by_row[row];
+    if (s.bias_tie) {
+        std::vector<T> sum(s.n_biases, T(0));
+        for (Index j = 0; j < s.plan.n_nodes; ++j) sum[s.bias_tie[j]] += out[j];
+        for (Index j = 0; j < s.plan.n_nodes; ++j) out[j] = sum[s.bias_tie[j]] * (1 / divisor);
+    }
 }
 
 template <class T>

@@ -32,10 +32,12 @@ OwnStructure::OwnStructure(const Description& given) {
     view_.n_outputs = given.n_outputs;
     view_.n_levels = given.n_levels;
     view_.n_parameters = given.n_parameters;
+    view_.n_biases = given.n_biases;
     view_.node = given.order;
     view_.row = given.position;
     view_.level_start = given.level_start;
     view_.tie = given.tie;
+    view_.bias_tie = given.bias_tie;
 
     activation_.resize(n);
     aggregation_.resize(n);

@@ -12,7 +12,7 @@ struct Structure {
     PlanView plan;
     bool keeps_gates;     // some Φ′(s) cannot be read off its Φ(s)
     bool can_overwrite;   // S(j⁻,t) may take the place of the values: all arcs are outside blocks, all heads sum
-    Index n_edges, n_inputs, n_outputs, n_levels, n_parameters;
+    Index n_edges, n_inputs, n_outputs, n_levels, n_parameters, n_biases;
     const Index* node;         // (n_nodes) of each row
     const Index* row;          // (n_nodes) of each node
     const Index* level_start;  // (n_levels + 1)
@@ -25,7 +25,8 @@ struct Structure {
     const Index* input_row;    // (n_inputs)
     const Index* output_row;   // (n_outputs)
     const Index* output_seed;  // (n_nodes) which output a row is, -1 if none
-    const Index* tie;          // (n_edges) parameter of each edge, or null
+    const Index* tie;          // (n_edges) which of n_parameters weights is that of each edge, or null
+    const Index* bias_tie;     // (n_nodes) which of n_biases biases is that of each node, or null
     const Size* in_work;       // (n_nodes + 1) in-arcs of the rows before
     const Size* out_work;      // (n_nodes + 1) out-arcs of the rows before
 
@@ -35,7 +36,7 @@ struct Structure {
 
 // What the caller knows; every array is checked by the time it gets here.
 struct Description {
-    Index n_nodes, n_edges, n_levels, n_inputs, n_outputs, n_parameters;
+    Index n_nodes, n_edges, n_levels, n_inputs, n_outputs, n_parameters, n_biases;
     const Index *tail, *head;                 // (n_edges) nodes
     const Index *order, *position;            // (n_nodes) node of each row, row of each node
     const Index* level_start;                 // (n_levels + 1) rows
@@ -44,6 +45,7 @@ struct Description {
     const std::uint8_t *activation, *aggregation, *is_input;  // (n_nodes) by node
     const Index *inputs, *outputs;            // nodes
     const Index* tie;                         // (n_edges) or null
+    const Index* bias_tie;                    // (n_nodes) or null
 };
 
 class OwnStructure {

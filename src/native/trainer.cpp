@@ -18,13 +18,13 @@ Trainer<T>::Trainer(const Structure& s, const T* weight, const T* bias, const T*
     sweep_.expect_loss();
 
     n_weights_ = s.tie ? s.n_parameters : slots;
-    const Size n = n_weights_ + plan.n_nodes;
+    const Size n = n_weights_ + (s.bias_tie ? s.n_biases : plan.n_nodes);
     parameter_ = Buffer<T>(n);
     gradient_ = Buffer<T>(n);
     if (settings.kind != Optimizer::sgd || settings.momentum != 0) first_ = Buffer<T>(n);
     if (settings.kind != Optimizer::sgd) second_ = Buffer<T>(n);
     for (Buffer<T>* moment : {&first_, &second_}) std::fill_n(moment->data(), moment->size(), T(0));
-    if (settings.accumulate > 1) part_ = Buffer<T>(plan.n_nodes);
+    if (settings.accumulate > 1 || s.bias_tie) part_ = Buffer<T>(plan.n_nodes);
 
     if (s.tie) slot_parameter_.resize(slots);
     for (Size slot = 0; slot < slots; ++slot) {
@@ -35,13 +35,16 @@ Trainer<T>::Trainer(const Structure& s, const T* weight, const T* bias, const T*
     const Index* parameter_of_edge = s.tie ? s.tie : s.out_place;
     for (Index a = 0; a < plan.n_arcs; ++a) in_parameter_[a] = parameter_of_edge[s.in_edge[a]];
     factor_ = Buffer<T>(plan.n_nodes);
-    plain_ = lay_out_rows(s, bias, response, parameter_.data() + n_weights_, factor_.data());
+    if (s.bias_tie) row_bias_ = Buffer<T>(plan.n_nodes);
+    T* row_bias = s.bias_tie ? row_bias_.data() : parameter_.data() + n_weights_;
+    plain_ = lay_out_rows(s, bias, response, row_bias, factor_.data());
+    for (Index row = 0; row < plan.n_nodes; ++row) parameter_[bias_of(row)] = row_bias[row];
     const bool apart = s.tie || !plain_;
     in_weight_ = Buffer<T>(plan.n_arcs);
     if (apart) out_weight_ = Buffer<T>(plan.n_arcs);
     if (s.tie) block_weight_ = Buffer<T>(plan.n_block_arcs);
     if (!plain_) block_passed_ = Buffer<T>(plan.n_block_arcs);
-    view_.bias = parameter_.data() + n_weights_;
+    view_.bias = row_bias;
     view_.factor = factor_.data();
     view_.in_weight = in_weight_.data();
     view_.out_weight = apart ? out_weight_.data() : parameter_.data();
@@ -74,6 +77,7 @@ void Trainer<T>::spread() {
             out_weight_[a] = plan.out_row[a] < plan.n_nodes ? weight * factor_[plan.out_row[a]] : weight;
         }
     });
+    for (Index row = 0; row_bias_ && row < plan.n_nodes; ++row) row_bias_[row] = parameter_[bias_of(row)];
     if (!block_weight_ && !block_passed_) return;
     for (Index b = 0; b < plan.n_blocks; ++b) {
         const Block& block = plan.blocks[b];
@@ -114,12 +118,13 @@ bool Trainer<T>::sum_gradient(Sweep<T>& sweep, bool add) {
     }
     if (s.tie && !add) std::fill_n(gradient_.data(), n_weights_, T(0));
     for (Size slot = 0; in_place && slot < slots; ++slot) gradient_[parameter_of(slot)] += to[slot];
-    T* bias = gradient_.data() + n_weights_;
-    T* part = add ? part_.data() : bias;
+    const bool apart = s.bias_tie || add;
+    T* part = apart ? part_.data() : gradient_.data() + n_weights_;
     sweep.collect_biases(T(1), part);
+    if (s.bias_tie && !add) std::fill_n(gradient_.data() + n_weights_, s.n_biases, T(0));
     for (Index row = 0; row < plan.n_nodes; ++row) {
         if (!(part[row] * T(0) == T(0))) finite = false;
-        if (add) bias[row] += part[row];
+        if (apart) gradient_[bias_of(row)] += part[row];
     }
     return finite;
 }
@@ -142,7 +147,7 @@ std::uint32_t Trainer<T>::key(Size part) const {
 
 template <class T>
 void Trainer<T>::take_step(double batch_weight, double rate_factor) {
-    const Size n = n_weights_ + sweep_.s.plan.n_nodes;
+    const Size n = static_cast<Size>(gradient_.size());
     double clip = 1;
     if (settings_.clip_norm != std::numeric_limits<double>::infinity()) {
         const double norm = std::sqrt(squared_gradient(batch_weight));
@@ -272,7 +277,7 @@ void Trainer<T>::each_place(const Each& each) const {
     const Structure& s = sweep_.s;
     for (Size slot = 0; slot < sweep_.n_slots(); ++slot) each(parameter_of(slot), s.edge_of(slot), true);
     for (Index row = 0; row < s.plan.n_nodes; ++row)
-        if (!s.plan.is_input[row]) each(n_weights_ + row, s.node[row], false);
+        if (!s.plan.is_input[row]) each(bias_of(row), s.node[row], false);
 }
 
 template <class T>

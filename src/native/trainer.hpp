@@ -1,7 +1,7 @@
 // Training: forward, loss, backward and the optimizer's step, minibatch after minibatch, without a way back to Python.
 //
 // Parameters, gradient and moments are in the order in which the backward pass finds gradients: arcs by tail, blocks,
-// then biases by row. Where weights are tied, in the order of the ties, then biases.
+// then biases by row. Weights that are tied, and biases, are in the order of their ties.
 #pragma once
 
 #include "look.hpp"
@@ -60,6 +60,9 @@ public:
 
 private:
     Size parameter_of(Size slot) const { return slot_parameter_.empty() ? slot : slot_parameter_[slot]; }
+    Size bias_of(Index row) const {
+        return n_weights_ + (sweep_.s.bias_tie ? sweep_.s.bias_tie[sweep_.s.node[row]] : row);
+    }
     template <class Each>
     void each_place(const Each& each) const;
     const Buffer<T>& array(int which) const;
@@ -80,7 +83,8 @@ private:
     bool diverged_ = false;
     double square_of_few_ = 0, few_ = 0;  // of a look, until the whole step's are known
     Buffer<T> parameter_, gradient_, first_, second_, average_;
-    Buffer<T> part_;  // one minibatch's gradients of the biases, where several make a step
+    Buffer<T> part_;  // (n_nodes) one minibatch's gradients of the biases, where several make a step or biases are tied
+    Buffer<T> row_bias_;  // (n_nodes) only where biases are tied
     Buffer<T> in_weight_, out_weight_, block_weight_, block_passed_, factor_;  // laid out from parameter_, where not it
     std::vector<Index> in_parameter_;  // (n_arcs) the parameter of each arc by head
     std::vector<Index> slot_parameter_;  // (n_arcs + n_block_arcs), only where weights are tied

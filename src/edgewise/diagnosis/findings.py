@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgewise.arrays import FloatArray
 from edgewise.diagnosis import prose
@@ -289,6 +290,18 @@ def _unreached(signals: Signals) -> Iterator[Finding]:
     if unfed.any():
         evidence = {"units": int(unfed.sum())}
         yield Finding("no_path_from_inputs", "structure", "warning", **_at(signals, unfed), evidence=evidence)
+
+
+def units_died(signals: Signals, died: Bools, since: NDArray[np.int64]) -> Finding:
+    """Of a run that was watched: units (N,) that were open and have not been since these steps (N,)."""
+    shares = {k: float(died[signals.level == k].mean()) for k in np.unique(signals.level[died]).tolist()}
+    worst = max(shares.values())
+    severity: Severity = "error" if worst >= NEARLY_ALL else "warning" if worst >= HALF else "note"
+    levels = tuple(k for k, share in shares.items() if worst < HALF or share >= HALF)
+    nodes = np.flatnonzero(died & np.isin(signals.level, levels))
+    steps = since[died]
+    evidence = {"units": int(died.sum()), "share": worst, "first": int(steps.min()), "last": int(steps.max())}
+    return Finding("units_died", "gates", severity, levels, tuple(nodes.tolist()), evidence)
 
 
 _LOOKS: tuple[Callable[[Signals], Iterator[Finding]], ...] = (

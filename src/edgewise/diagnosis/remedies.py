@@ -1,6 +1,7 @@
 """Remedies, each a change that is made to a copy of the network, or to the data, so that it can be measured.
 
-Which of them are tried for a finding stands in `FOR`. A change keeps ties: arcs that share a weight go on sharing one.
+Which of them are tried for a finding stands in `FOR`. A change keeps ties: arcs that share a weight, and nodes that
+share a bias, go on sharing one.
 """
 
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from edgewise import activations, initializers
-from edgewise.arrays import FloatArray
+from edgewise.arrays import FloatArray, IntArray
 from edgewise.diagnosis.budget import gradient_budget
 from edgewise.diagnosis.findings import Finding
 from edgewise.diagnosis.signals import Batch, Bools
@@ -36,7 +37,7 @@ def balanced_weights(net: Network, batch: Batch, finding: Finding) -> tuple[Netw
         if np.abs(gain).max() < EVEN_DB:
             break
         factor = 10 ** (-np.clip(gain, -AT_ONCE_DB, AT_ONCE_DB) / 20)
-        weight = _shared(net, weight * np.where(net.depth >= 0, factor[net.depth], 1)[net.tail])
+        weight = _shared(net.tie, weight * np.where(net.depth >= 0, factor[net.depth], 1)[net.tail])
     return net.replace(weight=weight), batch
 
 
@@ -64,7 +65,7 @@ def unit_sums(net: Network, batch: Batch, finding: Finding) -> tuple[Network, Ba
                     if not is_output[j]:
                         bias[j] = -summed.mean()
                 value[j] = activations.get(net.activations[j]).value(summed + bias[j])
-    return net.replace(weight=_shared(net, weight), bias=bias), batch
+    return net.replace(weight=_shared(net.tie, weight), bias=_shared(net.bias_tie, bias)), batch
 
 
 def _of_hidden(name: str) -> Change:
@@ -89,7 +90,7 @@ def open_biases(net: Network, batch: Batch, finding: Finding) -> tuple[Network, 
     bias = net.bias.copy()
     chosen = _chosen(net, finding)
     bias[chosen] -= np.median(summed[:, chosen], axis=0)
-    return net.replace(bias=bias), batch
+    return net.replace(bias=_shared(net.bias_tie, bias)), batch
 
 
 def redrawn_weights(net: Network, batch: Batch, finding: Finding) -> tuple[Network, Batch] | None:
@@ -104,7 +105,7 @@ def redrawn_weights(net: Network, batch: Batch, finding: Finding) -> tuple[Netwo
             initializers.default_for(name), rng, fan_in[net.head[of_name]], fan_out[net.tail[of_name]]
         )
         weight[of_name] = drawn
-    return net.replace(weight=_shared(net, weight)), batch
+    return net.replace(weight=_shared(net.tie, weight)), batch
 
 
 def skip_arcs(net: Network, batch: Batch, finding: Finding) -> tuple[Network, Batch] | None:
@@ -147,7 +148,7 @@ def outputs_like_targets(net: Network, batch: Batch, finding: Finding) -> tuple[
         factor = float(target.std() / given.std()) if given.std() > 0 else 1.0
         weight[_in_arcs(net, j)] *= factor
         bias[j] = target.mean() - factor * (given.mean() - net.bias[j])
-    return net.replace(weight=_shared(net, weight), bias=bias), batch
+    return net.replace(weight=_shared(net.tie, weight), bias=_shared(net.bias_tie, bias)), batch
 
 
 def _activated(net: Network, chosen: Bools, name: str) -> Network:
@@ -166,12 +167,11 @@ def _in_arcs(net: Network, node: int) -> FloatArray:
     return net.plan.in_edge[net.plan.in_start[at] : net.plan.in_start[at + 1]]
 
 
-def _shared(net: Network, weight: FloatArray) -> FloatArray:
-    """Weights that are tied, as the mean of what each of them was to become."""
-    if net.tie is None:
-        return weight
-    _, group = np.unique(net.tie, return_inverse=True)
-    mean: FloatArray = (np.bincount(group, weight) / np.bincount(group))[group]
+def _shared(tie: IntArray | None, array: FloatArray) -> FloatArray:
+    """Weights or biases that are tied, as the mean of what each of them was to become."""
+    if tie is None:
+        return array
+    mean: FloatArray = (np.bincount(tie, array) / np.bincount(tie))[tie]
     return mean
 
 

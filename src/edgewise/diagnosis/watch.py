@@ -11,12 +11,11 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgewise.arrays import FloatArray
 from edgewise.diagnosis import budget, look
 from edgewise.diagnosis.budget import PARTS, together
-from edgewise.diagnosis.findings import HALF, NEARLY_ALL, Finding
+from edgewise.diagnosis.findings import units_died
 from edgewise.diagnosis.look import LATELY, Column, Memory
 from edgewise.diagnosis.report import Report, diagnose
 from edgewise.engine import NativeLook
@@ -182,17 +181,7 @@ class Watch:
         died = self._memory.dead() & self._memory.opened.astype(bool) & found.signals.hidden
         if not died.any():
             return found
-        return replace(found, findings=(self._died(died, found), *found.findings))
-
-    def _died(self, died: NDArray[np.bool_], found: Report) -> Finding:
-        level = found.signals.level
-        shares = {k: float(died[level == k].mean()) for k in np.unique(level[died]).tolist()}
-        worst = max(shares.values())
-        severity: Any = "error" if worst >= NEARLY_ALL else "warning" if worst >= HALF else "note"
-        steps = self._memory.step_of[died]
-        evidence = {"units": int(died.sum()), "share": worst, "first": int(steps.min()), "last": int(steps.max())}
-        levels = tuple(k for k, share in shares.items() if share >= (HALF if worst >= HALF else 0))
-        return Finding("units_died", "gates", severity, levels, tuple(np.flatnonzero(died).tolist()), evidence)
+        return replace(found, findings=(units_died(found.signals, died, self._memory.step_of), *found.findings))
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data; what is no finite number, as a word. `schema` says in which form."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgewise import _core, activations, aggregations, losses
 from edgewise.arrays import FloatArray, IntArray, empty
-from edgewise.engine.reference import ReferencePass, over_ties
+from edgewise.engine.reference import ReferencePass
 from edgewise.objective import LossTarget, NodeTargets, Objective
 from edgewise.places import AbsentArcs, Places, may_head
 
@@ -69,7 +69,9 @@ def structure_of(network: "Network") -> _core.Structure:
             network.inputs,
             network.outputs,
             network.tie,
-            len(network.tie_groups[0]) - 1 if network.tie is not None else 0,
+            network.weight_ties.n_parameters if network.tie is not None else 0,
+            network.bias_tie,
+            network.bias_ties.n_parameters if network.bias_tie is not None else 0,
         )
     return found
 
@@ -309,12 +311,12 @@ class NativePass:
     def weight_gradient_per_sample(self) -> FloatArray:
         out = self._by_target(self._network.n_edges)
         self._all_targets.weight_gradient_per_sample(out)
-        return self._targets_first(over_ties(self._network, out))
+        return self._targets_first(self._network.weight_ties.total(out))
 
     def bias_gradient_per_sample(self) -> FloatArray:
         gradient = self.linear_sensitivity()
         gradient[..., self._network.inputs] = 0
-        return gradient
+        return self._network.bias_ties.total(gradient)
 
 
 @dataclass(frozen=True, slots=True)

@@ -259,7 +259,7 @@ class ReferencePass:
                     slope = self._slope[edges]
                     upstream = run.value[network.tail[edges]]
                     gradient[t, edges] = np.einsum("eb,eb->e", linear[network.head[edges]] * slope, upstream)
-        return over_ties(network, gradient) / gradient.dtype.type(divisor)
+        return network.weight_ties.total(gradient) / gradient.dtype.type(divisor)
 
     def strongest_absent(
         self, places: Places, group: IntArray, wanted: NDArray[np.int64], divisor: float
@@ -285,7 +285,7 @@ class ReferencePass:
         run, network = self._run, self._run.network
         with np.errstate(all="ignore"):
             gradient = self._linear[:, network.head] * self._slope * run.value[network.tail]
-        return np.ascontiguousarray(over_ties(network, gradient.transpose(0, 2, 1)))
+        return np.ascontiguousarray(network.weight_ties.total(gradient.transpose(0, 2, 1)))
 
     def _of_neurons(self, gradient: FloatArray) -> FloatArray:
         """(T, N, B) with zeros at the inputs, which have neither bias nor response."""
@@ -293,24 +293,17 @@ class ReferencePass:
         return gradient
 
     def bias_gradient(self, divisor: float) -> FloatArray:
-        return self._of_neurons(self._linear.copy()).sum(axis=-1) / self._linear.dtype.type(divisor)
+        summed = self._of_neurons(self._linear.copy()).sum(axis=-1)
+        return self._run.network.bias_ties.total(summed) / summed.dtype.type(divisor)
 
     def bias_gradient_per_sample(self) -> FloatArray:
-        return np.ascontiguousarray(self._of_neurons(self._linear.copy()).transpose(0, 2, 1))
+        gradient = self._of_neurons(self._linear.copy()).transpose(0, 2, 1)
+        return np.ascontiguousarray(self._run.network.bias_ties.total(gradient))
 
     def response_gradient(self, divisor: float) -> FloatArray:
         with np.errstate(all="ignore"):
             summed = self._of_neurons(self._linear * self._run.aggregate).sum(axis=-1)
             return summed / summed.dtype.type(divisor)
-
-
-def over_ties(network: "Network", gradient: FloatArray) -> FloatArray:
-    """(..., E) with every tied edge given the sum over its tie."""
-    if network.tie is None:
-        return gradient
-    start, edge = network.tie_groups
-    summed = np.add.reduceat(gradient[..., edge], start[:-1], axis=-1)
-    return summed[..., network.tie]
 
 
 def _slices(n_edges: int, n_samples: int) -> Iterator[slice]:

@@ -1,8 +1,8 @@
 """Networks as a table with a row per arc: what CSV and Parquet files of networks hold.
 
 The columns `source` and `target` must be there, names or whole numbers. `weight` and `tie` belong to the arc. A row
-without a source tells of the node `target`: its `kind`, `activation`, `aggregation`, `bias` and `response`. Other
-columns are ignored, and so is what a cell does not say.
+without a source tells of the node `target`: its `kind`, `activation`, `aggregation`, `bias`, `response` and `bias_tie`.
+Other columns are ignored, and so is what a cell does not say.
 
 Nodes are in the order of their own rows; those without one come after them, by number if all their names are whole
 numbers, else as they first occur, sources before targets.
@@ -18,6 +18,7 @@ from edgewise.errors import FormatError, MissingDependencyError
 from edgewise.network import Network
 
 _NUMBERS = ("weight", "bias", "response")
+_WHOLE = ("tie", "bias_tie")
 
 
 def library() -> Any:
@@ -51,7 +52,7 @@ def frame(network: Network) -> Any:
     nodes = description.node_attributes(network)
     for key in NODE_KEYS:
         if any(key in node for node in nodes):
-            kind = pl.Series(network.weight).dtype if key in _NUMBERS else pl.String
+            kind = pl.Series(network.weight).dtype if key in _NUMBERS else pl.Int32 if key in _WHOLE else pl.String
             columns[key] = pl.Series([node.get(key) for node in nodes] + [None] * e, dtype=kind)
     return pl.DataFrame(columns)
 
@@ -119,7 +120,7 @@ def describe(table: Any) -> Description:
 def _column(series: Any, key: str) -> Any:
     """A column's numbers where they were text, as in a CSV file."""
     pl = library()
-    wanted = pl.Float64 if key in _NUMBERS else pl.Int64 if key == "tie" else None
+    wanted = pl.Float64 if key in _NUMBERS else pl.Int64 if key in _WHOLE else None
     if series.dtype != pl.String or wanted is None:
         return series
     numbers = series.str.strip_chars().cast(wanted, strict=False)

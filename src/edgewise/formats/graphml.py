@@ -20,7 +20,7 @@ from edgewise.network import Network
 
 NAMESPACE = "http://graphml.graphdrawing.org/xmlns"
 MAX_DEPTH = 64
-_TYPES = {"activation": "string", "aggregation": "string", "kind": "string", "tie": "int"}
+_TYPES = {"activation": "string", "aggregation": "string", "kind": "string", "tie": "int", "bias_tie": "int"}
 _ESCAPED = str.maketrans({letter: f"&#{ord(letter)};" for letter in "&<>\t\n\r"})
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

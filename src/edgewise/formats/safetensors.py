@@ -1,8 +1,10 @@
 """Networks as safetensors: arrays for large ones, with names and codes in the header.
 
 Arrays: tail, head, inputs, outputs, activation, aggregation (int32), weight, bias, response (the network's dtype), and
-tie (int32) where weights are tied. The header's metadata holds one key, "edgewise", with a JSON object: "version",
-"activations" and "aggregations" (what the codes stand for), and "names" where nodes are named.
+tie and bias_tie (int32) where weights and biases are tied. The header's metadata holds one key, "edgewise", with a JSON
+object: "version", "activations" and "aggregations" (what the codes stand for), and "names" where nodes are named.
+
+A file is of version 1, which every Edgewise reads, unless biases are tied: who knows nothing of that must not read it.
 """
 
 import json
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from edgewise.errors import FormatError, MissingDependencyError
 from edgewise.network import Network
 
-VERSION = 1
+VERSIONS = (1, 2)
 _INTEGER = ("tail", "head", "inputs", "outputs", "activation", "aggregation")
 _FLOAT = ("weight", "bias", "response")
 
@@ -43,8 +45,10 @@ def encode(network: Network) -> bytes:
     }
     if network.tie is not None:
         arrays["tie"] = network.tie
+    if network.bias_tie is not None:
+        arrays["bias_tie"] = network.bias_tie
     header: dict[str, Any] = {
-        "version": VERSION,
+        "version": 1 if network.bias_tie is None else 2,
         "activations": network.activation_names,
         "aggregations": network.aggregation_names,
     }
@@ -67,7 +71,7 @@ def decode(content: bytes) -> Network:
     for key in (*_INTEGER, *_FLOAT):
         if key not in arrays:
             raise FormatError(f"the array {key!r} is missing; is it a network?")
-    for key in (*_INTEGER, "tie"):
+    for key in (*_INTEGER, "tie", "bias_tie"):
         if key in arrays and (arrays[key].dtype != np.int32 or arrays[key].ndim != 1):
             raise FormatError(f"the array {key!r} must be flat int32, not {arrays[key].dtype} {arrays[key].shape}")
     dtype = arrays["weight"].dtype
@@ -86,6 +90,7 @@ def decode(content: bytes) -> Network:
         outputs=arrays["outputs"],
         names=names,
         tie=arrays.get("tie"),
+        bias_tie=arrays.get("bias_tie"),
         dtype=dtype,
     )
 
@@ -105,8 +110,8 @@ def _header(content: bytes) -> dict[str, Any]:
         header = metadata(content, "edgewise")
     except (ValueError, KeyError, TypeError, RecursionError):
         raise FormatError("its header says nothing of a network; was it written by Edgewise?") from None
-    if not isinstance(header, dict) or header.get("version") != VERSION:
-        raise FormatError(f"it is not of version {VERSION} of the format; update Edgewise, or write the file anew")
+    if not isinstance(header, dict) or header.get("version") not in VERSIONS:
+        raise FormatError("it is not of a version of the format that is known; update Edgewise, or write the file anew")
     names = header.get("names")
     if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         raise FormatError("names in the header must be a list of str")

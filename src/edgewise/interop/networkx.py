@@ -31,9 +31,9 @@ def from_networkx(
     """The network that a directed NetworkX graph describes.
 
     Nodes and arcs may carry the attributes of the node-link JSON: a node `kind` ("input", "hidden" or "output"),
-    `activation`, `aggregation`, `bias` and `response`, an arc `weight` and `tie`, the graph `inputs`, `outputs` (lists
-    of nodes) and `dtype`. Nodes keep the graph's order; arcs come by tail, as the graph lists them. A node that is
-    no str is called by what `str` makes of it; nodes 0, 1, 2, … in this order stay without names.
+    `activation`, `aggregation`, `bias`, `response` and `bias_tie`, an arc `weight` and `tie`, the graph `inputs`,
+    `outputs` (lists of nodes) and `dtype`. Nodes keep the graph's order; arcs come by tail, as the graph lists them. A
+    node that is no str is called by what `str` makes of it; nodes 0, 1, 2, … in this order stay without names.
 
     Parameters
     ----------

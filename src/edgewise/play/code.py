@@ -41,6 +41,8 @@ def _arguments(net: Network) -> dict[str, Any]:
     found["names"] = list(names)
     if net.tie is not None:
         found["tie"] = net.tie.tolist()
+    if net.bias_tie is not None:
+        found["bias_tie"] = net.bias_tie.tolist()
     if net.dtype != np.float64:
         found["dtype"] = str(net.dtype)
     return found

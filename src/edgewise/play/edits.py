@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewise import losses
+from edgewise.arrays import IntArray
 from edgewise.errors import DataError, GraphError
 from edgewise.network import Network
 from edgewise.play.sketch import Sketch, wanted_for
@@ -43,6 +44,7 @@ def add_node(
         aggregation=[*net.aggregations, aggregation],
         bias=np.append(net.bias, 0.0 if kind == "input" else bias),
         response=np.append(net.response, 1.0),
+        bias_tie=None if net.bias_tie is None else np.append(net.bias_tie, net.bias_tie.max() + 1),
         inputs=[*net.inputs, n] if kind == "input" else net.inputs,
         outputs=[*net.outputs, n] if kind == "output" else net.outputs,
     )
@@ -72,6 +74,7 @@ def remove_node(sketch: Sketch, node: str) -> Sketch:
         outputs=place[net.outputs[net.outputs != j]],
         names=[net.names[k] for k in kept],
         tie=None if net.tie is None else net.tie[arcs],
+        bias_tie=None if net.bias_tie is None else net.bias_tie[kept],
         dtype=net.dtype,
     )
     if sketch.target == node:
@@ -103,7 +106,8 @@ def set_aggregation(sketch: Sketch, node: str, aggregation: str) -> Sketch:
 
 
 def set_bias(sketch: Sketch, node: str, value: float) -> Sketch:
-    return _with_number(sketch, "bias", [_neuron(sketch, node, "bias")], value)
+    """The bias of the node, and of those tied to it."""
+    return _with_number(sketch, "bias", _tied(sketch.network.bias_tie, _neuron(sketch, node, "bias")), value)
 
 
 def set_response(sketch: Sketch, node: str, value: float) -> Sketch:
@@ -175,8 +179,7 @@ def set_weight(sketch: Sketch, edge: int, tail: str, head: str, value: float) ->
     """The weight of the arc, and of those tied to it."""
     net = sketch.network
     _check_arc(net, edge, tail, head)
-    tied = [edge] if net.tie is None else np.flatnonzero(net.tie == net.tie[edge]).tolist()
-    return _with_number(sketch, "weight", tied, value)
+    return _with_number(sketch, "weight", _tied(net.tie, edge), value)
 
 
 # ---- what is asked ----
@@ -262,6 +265,11 @@ def _in_dtype(net: Network, value: float, what: str) -> float:
     if not np.isfinite(number):
         raise DataError(f"{what} is {number} in {net.dtype}; it must be a finite number")
     return number
+
+
+def _tied(tie: IntArray | None, place: int) -> list[int]:
+    """The places that share a parameter with this one."""
+    return [place] if tie is None else np.flatnonzero(tie == tie[place]).tolist()
 
 
 def _with_number(sketch: Sketch, what: str, places: list[int], value: float) -> Sketch:

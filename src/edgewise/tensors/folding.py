@@ -1,12 +1,15 @@
 """Nodes that need not be there: those folded into the node before them, and those that nobody reads."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewise.arrays import FloatArray, IntArray
+
+UNTIED = -1
+"""The key of a weight or bias that is a number and no parameter: what has it is tied to nothing."""
 
 
 class Arcs(NamedTuple):
@@ -24,9 +27,11 @@ class Arcs(NamedTuple):
 
 
 class Nodes(NamedTuple):
-    """Nodes as flat arrays, with codes into the two tables of names."""
+    """Nodes as flat arrays, with codes into the two tables of names; equal keys that are not negative and equal numbers
+    are one bias."""
 
     bias: FloatArray
+    bias_key: NDArray[np.int64]
     response: FloatArray
     activation: IntArray
     aggregation: IntArray
@@ -64,6 +69,7 @@ def fold(arcs: Arcs, nodes: Nodes, fixed: NDArray[np.bool_]) -> tuple[Arcs, Node
     """
     n = len(nodes.bias)
     bias, response, aggregation = nodes.bias.copy(), nodes.response.copy(), nodes.aggregation.copy()
+    bias_key = nodes.bias_key.copy()
     total = aggregation == _code(nodes.aggregations, "sum")
     linear = total | (aggregation == _code(nodes.aggregations, "mean"))
     step = (nodes.activation == _code(nodes.activations, "identity")) & ~fixed
@@ -89,6 +95,7 @@ def fold(arcs: Arcs, nodes: Nodes, fixed: NDArray[np.bool_]) -> tuple[Arcs, Node
             break
         u, v, w = arcs.tail[e], arcs.head[e], factor[arcs.tail[e]]
         np.add.at(bias, v, w * bias[u])
+        _join_keys(bias_key, u, v, w)
         only = alone[e]
         response[v[only]] = np.where(linear[u], response[u], w * response[u])[only]
         aggregation[v[only]], linear[v[only]], total[v[only]] = aggregation[u[only]], linear[u[only]], total[u[only]]
@@ -101,7 +108,7 @@ def fold(arcs: Arcs, nodes: Nodes, fixed: NDArray[np.bool_]) -> tuple[Arcs, Node
         rest[e] = False
         arcs = arcs._replace(head=into[arcs.head], weight=arcs.weight * scale[arcs.head]).where(rest)
     arcs = _without_copies(arcs, step & (bias == 0) & ~gone, gone)
-    nodes = nodes._replace(bias=bias, response=response, aggregation=aggregation)
+    nodes = nodes._replace(bias=bias, bias_key=bias_key, response=response, aggregation=aggregation)
     return *_as_outputs(arcs, nodes, fixed, gone), gone
 
 
@@ -117,15 +124,14 @@ def _as_outputs(arcs: Arcs, nodes: Nodes, fixed: NDArray[np.bool_], gone: NDArra
     copied = (arcs.weight * nodes.response[arcs.head] == 1) & (arcs.key < 0)
     e = copy[arcs.head] & copied & (n_out[arcs.tail] == 1) & ~fixed[arcs.tail]
     u, v = arcs.tail[e], arcs.head[e]
-    parts = [array.copy() for array in nodes[:4]]
-    for array in parts:
-        array[v] = array[u]
+    moved: dict[str, Any] = {}
+    for name in ("bias", "bias_key", "response", "activation", "aggregation"):
+        moved[name] = getattr(nodes, name).copy()
+        moved[name][v] = moved[name][u]
     gone[u] = True
     into = np.arange(n, dtype=np.int32)
     into[u] = v
-    return arcs._replace(head=into[arcs.head]).where(~e), nodes._replace(
-        bias=parts[0], response=parts[1], activation=parts[2], aggregation=parts[3]
-    )
+    return arcs._replace(head=into[arcs.head]).where(~e), nodes._replace(**moved)
 
 
 def _without_copies(arcs: Arcs, step: NDArray[np.bool_], gone: NDArray[np.bool_]) -> Arcs:
@@ -141,6 +147,31 @@ def _without_copies(arcs: Arcs, step: NDArray[np.bool_], gone: NDArray[np.bool_]
     while not np.array_equal(origin, further := origin[origin]):  # copies of copies
         origin = further
     return arcs._replace(tail=origin[arcs.tail]).where(~copies)
+
+
+def _join_keys(key: NDArray[np.int64], u: IntArray, v: IntArray, w: FloatArray) -> None:
+    """Keys of the biases b_v + Σ w·b_u, equal where all that these are made of is; in place."""
+    chosen = key[u] != UNTIED
+    u, v, w = u[chosen], v[chosen], w[chosen]
+    order = np.lexsort((w, key[u], v))
+    u, v, w = u[order], v[order], w[order]
+    starts = np.flatnonzero(np.diff(v, prepend=-1))
+    nth = np.arange(len(v)) - np.repeat(starts, np.diff(starts, append=len(v)))
+    for k in range(int(nth.max(initial=-1)) + 1):  # of each v its k-th u
+        at = nth == k
+        heads, tails = v[at], u[at]
+        joined = key.max() + 1 + numbered(key[heads], key[tails], w[at])
+        key[heads] = np.where((key[heads] == UNTIED) & (w[at] == 1), key[tails], joined)
+
+
+def numbered(*columns: NDArray[Any]) -> NDArray[np.int64]:
+    """A number for each row, equal where the rows are."""
+    number = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        own = np.unique(column, return_inverse=True)[1]
+        pair = number * (int(own.max(initial=0)) + 1) + own
+        number = np.unique(pair, return_inverse=True)[1].astype(np.int64)
+    return number
 
 
 def _ties_hold(arcs: Arcs, e: NDArray[np.intp], factor: FloatArray, linear: NDArray[np.bool_]) -> NDArray[np.intp]:

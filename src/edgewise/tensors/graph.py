@@ -19,12 +19,11 @@ from numpy.typing import NDArray
 from edgewise.arrays import FloatArray, IntArray
 from edgewise.errors import GraphError
 from edgewise.network import MAX_EDGES, Network
-from edgewise.tensors.folding import Arcs, Nodes, fold, read
+from edgewise.tensors.folding import UNTIED, Arcs, Nodes, fold, numbered, read
 
 ZERO = -1
 """An entry that is constantly 0 and has no node: the padding around an image."""
 NO_SAMPLE = -1
-UNTIED = -1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +52,9 @@ class TensorGraph:
     limit : GraphError instead of more arcs, or entries of a tensor, than this, before memory is taken for them.
 
     Equal places in memory are equal weights: two arcs whose weights are the same entry of the same array are tied. So
-    are a kernel's arcs at all its positions, and those of two uses of one matrix, transposed or not.
+    are a kernel's arcs at all its positions, and those of two uses of one matrix, transposed or not. Likewise two nodes
+    whose biases are the same entry of an array. A bias that is a plain number is no parameter of the program; nodes
+    whose weights are the same then share what becomes of it, so that a convolution without a bias stays one.
     """
 
     def __init__(self, samples: int = 1, limit: int = MAX_EDGES) -> None:
@@ -61,6 +62,7 @@ class TensorGraph:
         self._size, self._n_arcs = 0, 0
         self._sample: IntArray = np.zeros(1024, np.int32)
         self._bias: list[FloatArray] = []
+        self._bias_key: list[NDArray[np.int64]] = []
         self._kinds: list[tuple[int, str, str]] = []  # how many nodes of which activation and aggregation
         self._arcs: list[Arcs] = []
         self._reads: list[tuple[IntArray, IntArray]] = []  # which entries each operation makes of which
@@ -110,8 +112,8 @@ class TensorGraph:
         """Φ(scale·x + shift), entry by entry, with NumPy's broadcasting; a scale that is an array is tied where it is
         broadcast."""
         tied = isinstance(scale, np.ndarray)
-        scale, shift = np.asarray(scale), np.asarray(shift)
-        shape = np.broadcast_shapes(x.shape, scale.shape, shift.shape)
+        scale = np.asarray(scale)
+        shape = np.broadcast_shapes(x.shape, scale.shape, np.shape(shift))
         self.room(shape)
         tails = np.broadcast_to(x.entries, shape)
         return self.terms(tails[..., None], scale[..., None], 1, bias=shift, activation=activation, tied=tied)
@@ -184,7 +186,6 @@ class TensorGraph:
             matrix = np.swapaxes(np.asarray(b), -1, -2)[..., None, :, :]
             return self.terms(a.entries[..., :, None, :], matrix, 1, bias=bias)
         assert isinstance(b, Tensor)
-        bias = np.asarray(bias)
         turned = np.swapaxes(b.entries, -1, -2)[..., None, :, :]
         return self.terms(turned, np.asarray(a)[..., :, None, :], 1, bias=bias)
 
@@ -205,16 +206,18 @@ class TensorGraph:
         """New nodes Φ(bias + agg{w·y}), one for each entry of the leading axes, with the terms along the last ones.
 
         tails, weights : of shapes that broadcast to result + terms. A tail ZERO, and a weight 0, is no arc.
-        bias : of a shape that broadcasts to the result.
+        bias : of a shape that broadcasts to the result, an array being parameters; or a number.
         keys : where the weights lie, if not where `weights` says: equal keys are tied.
         """
         shape = np.broadcast_shapes(tails.shape, weights.shape)
         self.room(shape)
         made = shape[: len(shape) - n_term_axes]
-        entries = self._new(made, bias, activation, aggregation)
         if keys is None and tied and weights.ndim:
             keys = addresses(weights)
             self.keep(weights)
+        if keys is not None and not isinstance(bias, np.ndarray):
+            bias = np.full(keys.shape[: keys.ndim - n_term_axes], bias)
+        entries = self._new(made, bias, activation, aggregation)
         there = (tails != ZERO) & (weights != 0)
         if self.samples > 1:
             own = self._samples_of(tails, tuple(range(tails.ndim - n_term_axes, tails.ndim)))
@@ -256,6 +259,11 @@ class TensorGraph:
             self._sample = np.concatenate([self._sample[:first], np.zeros(self._size, np.int32)])
         self._sample[first : self._size] = NO_SAMPLE
         self._bias.append(np.broadcast_to(np.asarray(bias, np.float64), shape).reshape(-1))
+        key = np.full((), UNTIED, np.int64)
+        if isinstance(bias, np.ndarray):
+            key = addresses(bias)
+            self.keep(bias)
+        self._bias_key.append(np.broadcast_to(key, shape).reshape(-1))
         self._kinds.append((count, activation, aggregation))
         entries: IntArray = np.arange(first, self._size, dtype=np.int32).reshape(shape)
         return entries
@@ -318,6 +326,7 @@ class TensorGraph:
         counts = [count for count, *_ in self._kinds]
         return Nodes(
             np.concatenate(self._bias),
+            np.concatenate(self._bias_key),
             np.ones(self._size),
             np.repeat(np.array([activations.index(a) for _, a, _ in self._kinds], np.int32), counts),
             np.repeat(np.array([aggregations.index(a) for *_, a in self._kinds], np.int32), counts),
@@ -333,17 +342,19 @@ def _network(
     rest = kept[~np.isin(kept, inputs)]
     order = np.concatenate([inputs, rest])
     place[order] = np.arange(len(order), dtype=np.int32)
+    bias, bias_key = nodes.bias[order], nodes.bias_key[order]
     return Network(
         place[arcs.tail],
         place[arcs.head],
         arcs.weight,
-        bias=nodes.bias[order],
+        bias=bias,
         activation=np.array(nodes.activations, object)[nodes.activation[order]].tolist(),
         aggregation=np.array(nodes.aggregations, object)[nodes.aggregation[order]].tolist(),
         response=nodes.response[order],
         inputs=place[inputs],
         outputs=place[outputs],
         tie=_ties(arcs.key),
+        bias_tie=_ties(np.where(bias_key == UNTIED, UNTIED, numbered(bias_key, bias))),
         dtype=dtype,
     )
 

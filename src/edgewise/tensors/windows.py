@@ -90,7 +90,7 @@ def convolution(
 ) -> Tensor:
     """x (samples, channels, *space) with kernel (channels out, channels in / groups, *places); bias: one a channel.
 
-    The arcs of an entry of the kernel are tied; an entry that is 0 has none.
+    The arcs of an entry of the kernel are tied; an entry that is 0 has none. So are the biases of a channel.
     """
     n = len(axes)
     if len(x.shape) != n + 2 or kernel.ndim != n + 2 or kernel.shape[2:] != tuple(a.place.shape[1] for a in axes):
@@ -109,10 +109,9 @@ def convolution(
 
     kept = np.ascontiguousarray(kernel)
     graph.keep(kept)
-    shift = np.asarray(bias)
-    if shift.ndim:
-        shift = shift.reshape(groups, out // groups, *(1,) * n)
-    made = graph.terms(seen, placed(kept), n + 1, bias=shift, keys=placed(addresses(kept)))
+    if np.ndim(bias):
+        bias = np.asarray(bias).reshape(groups, out // groups, *(1,) * n)
+    made = graph.terms(seen, placed(kept), n + 1, bias=bias, keys=placed(addresses(kept)))
     return made.moved(lambda e: e.reshape(samples, out, *windows))
 
 

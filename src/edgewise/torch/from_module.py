@@ -30,8 +30,9 @@ def from_module(module: torch.nn.Module, example_input: Any) -> Network:
         Only shape and dtype matter.
 
     The inputs are one sample's tensors in row-major order, one after the other; so are the outputs. Weights that are 0
-    are absent arcs (so are those that torch.nn.utils.prune has masked); a convolution's arcs are tied. Batch
-    normalisation is folded into the linear map before it where nobody else reads that.
+    are absent arcs (so are those that torch.nn.utils.prune has masked); a convolution's arcs are tied, and so are the
+    biases of each of its channels. Batch normalisation is folded into the linear map before it where nobody else reads
+    that.
 
     GraphError naming every operation that no network can express, and the submodule it is in.
     """
@@ -205,7 +206,7 @@ def _add(graph: Graph, a: Any, b: Any, *, alpha: float = 1.0) -> Tensor:
     if isinstance(a, Tensor) and isinstance(b, Tensor):
         return graph.combine([(1.0, a), (alpha, b)])
     if isinstance(a, Tensor):
-        return graph.affine(a, shift=np.asarray(_numbers(b)) * alpha)
+        return graph.affine(a, shift=_numbers(b) if alpha == 1 else _numbers(b) * alpha)
     return graph.affine(b, float(alpha), _numbers(a))
 
 

@@ -5,8 +5,8 @@ backward pass, and each call has its own. `edgewise::graph` is an operator that 
 it keeps nothing, so that its backward pass runs the forward pass once more, and it is told the structure as a tensor,
 so that an exported program needs nothing but `import edgewise.torch` to run elsewhere.
 
-Parameters are PyTorch's: one weight per edge or per tie, one bias and one response per node. Their memory is read
-where it lies, and results are handed over as they come from the core.
+Parameters are PyTorch's: one weight per edge and one bias per node, or one per tie, and one response per node. Their
+memory is read where it lies, and results are handed over as they come from the core.
 """
 
 import hashlib
@@ -42,9 +42,8 @@ def _numbers(tensor: Tensor) -> FloatArray:
 
 
 def with_parameters(structure: Network, weight: Tensor, bias: Tensor, response: Tensor | None) -> Network:
-    of_edges, of_nodes = _numbers(weight), _numbers(bias)
-    if structure.tie is not None:
-        of_edges = of_edges[structure.tie]
+    of_edges = structure.weight_ties.spread(_numbers(weight))
+    of_nodes = structure.bias_ties.spread(_numbers(bias))
     of_responses = np.ones_like(of_nodes) if response is None else _numbers(response)
     return structure.with_parameters(of_edges, of_nodes, of_responses)
 
@@ -68,14 +67,10 @@ def _end(structure: Network, begun: Any, gradient: Tensor, wanted: tuple[bool, .
     """What is wanted of the gradients of x, weight, bias and response, from that of the outputs (B, n_outputs)."""
     passes = begun.backward(GivenGradient(structure.outputs, _numbers(gradient)))
     found: Gradients = [None, None, None, None]
-    if wanted[1]:
-        of_edges = passes.weight_gradient(1.0)[0]
-        if structure.tie is not None:
-            start, edge = structure.tie_groups
-            of_edges = of_edges[edge[start[:-1]]]  # each edge of a tie has the sum over it
-        found[1] = torch.from_numpy(of_edges)
+    if wanted[1]:  # each edge of a tie has the sum over it, and so each node
+        found[1] = torch.from_numpy(structure.weight_ties.once(passes.weight_gradient(1.0)[0]))
     if wanted[2]:
-        found[2] = torch.from_numpy(passes.bias_gradient(1.0)[0])
+        found[2] = torch.from_numpy(structure.bias_ties.once(passes.bias_gradient(1.0)[0]))
     if wanted[3]:
         found[3] = torch.from_numpy(passes.response_gradient(1.0)[0])
     if wanted[0]:
@@ -132,7 +127,11 @@ _rebuilt: dict[str, Network] = {}
 
 
 def describe(network: Network) -> tuple[Tensor, str]:
-    """All of a structure as an int32 tensor and a str, for `edgewise::graph`; the network is known by them from now."""
+    """All of a structure as an int32 tensor and a str, for `edgewise::graph`; the network is known by them from now.
+
+    The tensor is the number of nodes, the lengths of seven arrays, these, and `bias_tie` where there is one: what was
+    exported when there was none can still be read.
+    """
     tie = np.zeros(0, np.int32) if network.tie is None else network.tie
     parts: tuple[NDArray[Any], ...] = (
         network.tail,
@@ -143,7 +142,8 @@ def describe(network: Network) -> tuple[Tensor, str]:
         network.activation_code,
         network.aggregation_code,
     )
-    flat = np.concatenate([[network.n_nodes, *map(len, parts)], *parts]).astype(np.int32)
+    bias_tie = np.zeros(0, np.int32) if network.bias_tie is None else network.bias_tie
+    flat = np.concatenate([[network.n_nodes, *map(len, parts)], *parts, bias_tie]).astype(np.int32)
     names = f"{','.join(network.activation_names)};{','.join(network.aggregation_names)}"
     description = f"{names};{hashlib.sha256(flat.tobytes() + names.encode()).hexdigest()}"
     _known[description] = network
@@ -159,7 +159,7 @@ def _structure(tensor: Tensor, description: str) -> Network:
 
 def _rebuild(flat: IntArray, description: str) -> Network:
     n_nodes, sizes = int(flat[0]), flat[1:8].tolist()
-    tail, head, tie, inputs, outputs, activation, aggregation = np.split(flat[8:], np.cumsum(sizes)[:-1])
+    tail, head, tie, inputs, outputs, activation, aggregation, bias_tie = np.split(flat[8:], np.cumsum(sizes))
     activations, aggregations = (names.split(",") for names in description.split(";")[:2])
     return Network(
         tail,
@@ -171,6 +171,7 @@ def _rebuild(flat: IntArray, description: str) -> Network:
         inputs=inputs,
         outputs=outputs,
         tie=tie if len(tie) else None,
+        bias_tie=bias_tie if len(bias_tie) else None,
     )
 
 

@@ -14,8 +14,8 @@ from edgewise.torch.graph_function import GraphFunction, describe, forward, grap
 class GraphModule(nn.Module):
     """Any network as an `nn.Module` on the CPU, whose forward and backward passes are the engine's.
 
-    Parameters (of the module, in the network's order): `weight` (E,), or with tied weights one per tie; `bias` (N,),
-    of which those of inputs mean nothing and have gradient 0; `response` (N,) if the network has any other than 1.
+    Parameters (of the module, in the network's order): `weight` (E,) and `bias` (N,), or where they are tied one per
+    tie; `response` (N,) if the network has any other than 1. Biases of inputs mean nothing and have gradient 0.
 
     threads : at most how many to use; None is as many as PyTorch does. The numbers do not depend on it.
 
@@ -37,10 +37,8 @@ class GraphModule(nn.Module):
         self._threads = 0 if threads is None else threads
         self._bound: tuple[Any, Network] | None = None
         self.n_inputs, self.n_outputs = net.n_inputs, net.n_outputs
-        start, edge = net.tie_groups
-        weight = net.weight.copy() if net.tie is None else net.weight[edge[start[:-1]]]
-        self.weight = nn.Parameter(torch.from_numpy(weight))
-        self.bias = nn.Parameter(torch.from_numpy(net.bias.copy()))
+        self.weight = nn.Parameter(torch.tensor(net.weight_ties.once(net.weight)))
+        self.bias = nn.Parameter(torch.tensor(net.bias_ties.once(net.bias)))
         own = bool((net.response[~net.is_input] != 1).any())
         self.register_parameter("response", nn.Parameter(torch.from_numpy(net.response.copy())) if own else None)
         self._describe()
@@ -59,7 +57,8 @@ class GraphModule(nn.Module):
 
     def _with(self, weight: Tensor, bias: Tensor, response: Tensor | None) -> Network:
         """The network whose parameters lie in the memory of these; made again only where that is another's."""
-        if self._net.tie is not None or not weight.is_contiguous() or not bias.is_contiguous():
+        tied = self._net.tie is not None or self._net.bias_tie is not None
+        if tied or not weight.is_contiguous() or not bias.is_contiguous():
             return with_parameters(self._net, weight, bias, response)
         where = weight.data_ptr(), bias.data_ptr(), weight.dtype, response is None or response.data_ptr()
         bound = self._bound  # what it holds keeps that memory from becoming another tensor's
@@ -119,8 +118,8 @@ class GraphModule(nn.Module):
         weight = self.weight.detach().numpy()
         net = self._net
         return net.replace(
-            weight=weight if net.tie is None else weight[net.tie],
-            bias=self.bias.detach().numpy(),
+            weight=net.weight_ties.spread(weight),
+            bias=net.bias_ties.spread(self.bias.detach().numpy()),
             response=np.ones(net.n_nodes) if self.response is None else self.response.detach().numpy(),
             dtype=weight.dtype,
         )

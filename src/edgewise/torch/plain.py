@@ -91,7 +91,8 @@ def _as_layers(net: Network) -> nn.Sequential | None:
         layers = net.layers
     except GraphError:
         return None
-    plain = net.tie is None and set(net.aggregations) == {"sum"} and (net.response[~net.is_input] == 1).all()
+    free = net.tie is None and net.bias_tie is None
+    plain = free and set(net.aggregations) == {"sum"} and (net.response[~net.is_input] == 1).all()
     names = [layer.activation for layer in layers]
     if not plain or not layers or not np.array_equal(net.outputs, layers[-1].nodes):
         return None
@@ -121,9 +122,8 @@ class PlainGraph(nn.Module):
     def __init__(self, net: Network) -> None:
         super().__init__()
         self.n_inputs, self.n_outputs = net.n_inputs, net.n_outputs
-        start, edge = net.tie_groups
-        self.weight = nn.Parameter(torch.tensor(net.weight if net.tie is None else net.weight[edge[start[:-1]]]))
-        self.bias = nn.Parameter(torch.tensor(net.bias))
+        self.weight = nn.Parameter(torch.tensor(net.weight_ties.once(net.weight)))
+        self.bias = nn.Parameter(torch.tensor(net.bias_ties.once(net.bias)))
         own = bool((net.response[~net.is_input] != 1).any())
         self.register_parameter("response", nn.Parameter(torch.tensor(net.response)) if own else None)
         plan, n = net.plan, net.n_nodes
@@ -155,11 +155,14 @@ class _Level(nn.Module):
     """The neurons of one level: s = b + r·agg, then their activations."""
 
     node: Tensor
+    parameter: Tensor
 
     def __init__(self, net: Network, nodes: NDArray[np.int64], row: NDArray[np.int64], tie: NDArray[np.int64]) -> None:
         super().__init__()
         neurons = nodes[~net.is_input[nodes]]
         self.register_buffer("node", torch.tensor(neurons), persistent=False)
+        own = np.arange(net.n_nodes) if net.bias_tie is None else net.bias_tie.astype(np.int64)
+        self.register_buffer("parameter", torch.tensor(own[neurons]), persistent=False)
         place = np.full(net.n_nodes, -1)
         place[neurons] = np.arange(len(neurons))
         used = [name for name in net.aggregation_names if name in {net.aggregations[j] for j in neurons.tolist()}]
@@ -179,7 +182,7 @@ class _Level(nn.Module):
             s = part(s, values, weight)
         if response is not None:
             s = s * response[self.node, None]
-        s = s + bias[self.node, None]
+        s = s + bias[self.parameter, None]
         return torch.cat(
             [apply(part) for apply, part in zip(self.activations, s.split(self.sizes), strict=True)] or [s]
         )

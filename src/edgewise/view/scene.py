@@ -76,6 +76,8 @@ def network(net: Network) -> dict[str, Any]:
     }
     if net.tie is not None:
         found["tie"] = packed(net.tie)
+    if net.bias_tie is not None:
+        found["bias_tie"] = packed(net.bias_tie)
     return found
 
 

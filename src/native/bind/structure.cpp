@@ -22,7 +22,8 @@ void check_each_once(const IndexIn& edges, const char* what) {  // in range alre
 void make_structure(BoundStructure* self, IndexIn tail, IndexIn head, IndexIn order, IndexIn position,
                     IndexIn level_start, IndexIn in_start, IndexIn in_edge, IndexIn out_start, IndexIn out_edge,
                     In<std::uint8_t> activation, In<std::uint8_t> aggregation, In<std::uint8_t> is_input,
-                    IndexIn inputs, IndexIn outputs, std::optional<IndexIn> tie, std::size_t n_parameters) {
+                    IndexIn inputs, IndexIn outputs, std::optional<IndexIn> tie, std::size_t n_parameters,
+                    std::optional<IndexIn> bias_tie, std::size_t n_biases) {
     new (self) BoundStructure();
     edgewise::Description& d = self->given;
     const std::size_t n = order.size(), m = tail.size();
@@ -49,6 +50,10 @@ void make_structure(BoundStructure* self, IndexIn tail, IndexIn head, IndexIn or
         check_size(tie->size(), m, "tie");
         check_range(*tie, n_parameters, "tie");
     }
+    if (bias_tie) {
+        check_size(bias_tie->size(), n, "bias_tie");
+        check_range(*bias_tie, n_biases, "bias_tie");
+    }
     check_each_once(in_edge, "in_edge");
     check_each_once(out_edge, "out_edge");
     for (std::size_t row = 0; row < n; ++row) {
@@ -73,6 +78,7 @@ void make_structure(BoundStructure* self, IndexIn tail, IndexIn head, IndexIn or
     d.n_inputs = checked_size(inputs.size(), "inputs");
     d.n_outputs = checked_size(outputs.size(), "outputs");
     d.n_parameters = checked_size(n_parameters, "parameters");
+    d.n_biases = checked_size(n_biases, "biases");
     d.tail = keep(*self, tail);
     d.head = keep(*self, head);
     d.order = keep(*self, order);
@@ -88,6 +94,7 @@ void make_structure(BoundStructure* self, IndexIn tail, IndexIn head, IndexIn or
     d.inputs = inputs.data();
     d.outputs = outputs.data();
     d.tie = tie ? keep(*self, *tie) : nullptr;
+    d.bias_tie = bias_tie ? keep(*self, *bias_tie) : nullptr;
     nb::gil_scoped_release release;
     self->own = std::make_unique<edgewise::OwnStructure>(d);
 }
@@ -101,7 +108,8 @@ void bind_structure(nb::module_& module) {
              nb::arg("in_start").noconvert(), nb::arg("in_edge").noconvert(), nb::arg("out_start").noconvert(),
              nb::arg("out_edge").noconvert(), nb::arg("activation").noconvert(), nb::arg("aggregation").noconvert(),
              nb::arg("is_input").noconvert(), nb::arg("inputs").noconvert(), nb::arg("outputs").noconvert(),
-             nb::arg("tie").noconvert().none(), nb::arg("n_parameters"))
+             nb::arg("tie").noconvert().none(), nb::arg("n_parameters"),
+             nb::arg("bias_tie").noconvert().none(), nb::arg("n_biases"))
         .def_prop_ro("bytes", [](const BoundStructure& self) { return self.own->bytes(); })
         .def_prop_ro("blocks", [](const BoundStructure& self) {
             nb::list found;

@@ -23,7 +23,7 @@ template <class T>
 struct BoundLook {
     std::vector<nb::object> kept;
     std::unique_ptr<edgewise::Look<T>> own;
-    Size most_samples;
+    Size step_size;  // at most, of the steps that it may look at
 };
 
 template <class T>
@@ -68,7 +68,7 @@ void bind_look(nb::module_& module, const char* name) {
                  std::vector<nb::object> kept{nb::cast(level), nb::cast(closed_below), nb::cast(hidden), nb::cast(squashing),
                                               nb::cast(smooth), nb::cast(closed), nb::cast(last_open), nb::cast(step_of),
                                               nb::cast(opened), nb::cast(seen)};
-                 new (self) Bound{std::move(kept), std::move(look), most};
+                 new (self) Bound{std::move(kept), std::move(look), size(step_size)};
              },
              nb::keep_alive<1, 2>(), nb::arg("structure"), nb::arg("n_levels"), nb::arg("level").noconvert(),
              nb::arg("closed_below").noconvert(), nb::arg("hidden").noconvert(), nb::arg("squashing").noconvert(),
@@ -138,7 +138,7 @@ void bind_trainer(nb::module_& module, const char* name) {
                  edgewise::Looks<T> looks;
                  if (look) {
                      if (!rows || rows->shape(0) < 1 || every < 1) throw std::invalid_argument("a look needs rows to go to");
-                     if (look->own->sweep.s.node != s.node || look->most_samples > self.step_size())
+                     if (look->own->sweep.s.node != s.node || look->step_size < self.step_size())
                          throw std::invalid_argument("the look is of another network, or of larger steps");
                      check_size(rows->shape(1), edgewise::Look<T>::row_size(look->own->watched().n_levels), "a row of looks");
                      looks = {look->own.get(), static_cast<Size>(every), rows->data(), static_cast<Size>(rows->shape(1)),

@@ -317,7 +317,7 @@ def _gemm(program: Program, node: Node, a: Any, b: Any, c: Any = None) -> Any:
     shape = (a.shape[0], b.shape[1])
     if np.broadcast_shapes(c.shape, shape) != shape:
         raise GraphError(f"a matrix product of shape {shape} and a bias of shape {c.shape}")
-    return program.graph.matmul(a, b, c.astype(np.float64) * beta)
+    return program.graph.matmul(a, b, c if beta == 1 else c.astype(np.float64) * beta)
 
 
 def _scaler(program: Program, node: Node, x: Any) -> Tensor:

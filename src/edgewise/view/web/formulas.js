@@ -111,6 +111,11 @@ function backward(about, i) {
   if (!graph.isInput.has(i)) {
     const linear = moment.sensitivity[i] * moment.gate[i];
     parts.push(line(`S(${name}⁻, ${target}) = S·Φ′ = ${factor(moment.sensitivity[i])}·${factor(moment.gate[i])} = ${shown(linear)}`, "which is ∂b too"));
+    const shares = sharing(graph.biasTie, i);
+    if (shares.length > 1) {
+      const sum = shares.reduce((all, j) => all + moment.sensitivity[j] * moment.gate[j], 0);
+      parts.push(note(`Its bias is shared by ${plural(shares.length, "node")}; the gradient of that bias is their sum, ${shown(sum)}.`));
+    }
   }
   return parts;
 }
@@ -131,13 +136,17 @@ export function arcFormulas(about, e) {
     threeFactors(about, j, found),
   ];
   if (found.inner !== 1) parts.push(note(`r·∂agg = ${shown(found.inner)}: the response, times the derivative of the ${graph.aggregations[j]} by this term.`));
-  const { tie } = graph;
-  if (tie) {
-    const shares = Array.from(tie.keys()).filter((other) => tie[other] === tie[e]);
+  const shares = sharing(graph.tie, e);
+  if (shares.length > 1) {
     const sum = shares.reduce((all, other) => all + factors(graph, moment, other).gradient, 0);
-    if (shares.length > 1) parts.push(note(`Its weight is shared by ${plural(shares.length, "arc")}; the gradient of that weight is their sum, ${shown(sum)}.`));
+    parts.push(note(`Its weight is shared by ${plural(shares.length, "arc")}; the gradient of that weight is their sum, ${shown(sum)}.`));
   }
   return parts;
+}
+
+/** The places that share their parameter with this one, and it. @param {any} tie @param {number} place @returns {number[]} */
+function sharing(tie, place) {
+  return tie ? Array.from(tie.keys()).filter((other) => tie[other] === tie[place]) : [place];
 }
 
 /** The three factors of ∂w side by side, and which of them is the smallest.

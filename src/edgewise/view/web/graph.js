@@ -17,6 +17,7 @@ export class Graph {
     this.level = unpack(data.level);
     this.y = unpack(data.y);
     this.tie = data.tie ? unpack(data.tie) : null;
+    this.biasTie = data.bias_tie ? unpack(data.bias_tie) : null;
     /** Where arcs pass the levels between their ends; null: too large to be drawn as a whole. */
     this.routes = data.routes ? { start: unpack(data.routes.start), y: unpack(data.routes.y) } : null;
     const [activation, aggregation] = [unpack(data.activation.code), unpack(data.aggregation.code)];
