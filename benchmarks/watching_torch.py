@@ -4,7 +4,6 @@ python -m benchmarks.watching_torch --write docs/watching.md. torchmortem comes 
 """
 
 import argparse
-
 import copy
 from collections.abc import Callable
 from contextlib import nullcontext
