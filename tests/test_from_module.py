@@ -10,6 +10,7 @@ from torch.nn.utils import prune
 
 import edgewise as ew
 from edgewise.torch import from_module
+from oracles import assert_close
 
 
 def seeded(make, *shape, double=True, seed=0):
@@ -45,6 +46,38 @@ def same_gradients(net, module, x, tolerance):
     close(run.output, out.detach(), tolerance)
     close(run.input_gradient, x.grad.reshape(len(x), -1), tolerance)
     return run
+
+
+def same_parameter_gradients(net, run, module, tolerance):
+    """Those of each layer's weights and biases: every one is another number, by which its arcs or nodes are found.
+    Those that share it are tied, and each has the gradient of all."""
+    layers = [part for part in module.modules() if isinstance(part, nn.Linear | nn.modules.conv._ConvNd)]
+    weights, biases = [], []
+    for part in layers:
+        weight = part.weight.detach().numpy().ravel()
+        trained, there = getattr(part, "weight_orig", part.weight), weight != 0
+        gradient = trained.grad.numpy().ravel()[there]
+        place, edges = found_by(weight[there], net.weight)
+        weights.append((run.weight_gradient[edges], gradient[place]))
+        if part.bias is not None:
+            gradient = part.bias.grad.numpy()
+            place, nodes = found_by(part.bias.detach().numpy(), net.bias)
+            biases.append((run.bias_gradient[nodes], gradient[place]))
+    for pairs in (weights, biases):
+        if pairs:
+            found, wanted = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+            assert_close(found, wanted, tolerance)
+
+
+def found_by(values, own):
+    """Of all in `own` that are one of these values, its place among the values and its own."""
+    order = np.argsort(values)
+    assert (np.diff(values[order]) > 0).all()
+    place = np.minimum(np.searchsorted(values[order], own), len(values) - 1)
+    found = np.flatnonzero(values[order][place] == own)
+    place = order[place[found]]
+    assert len(np.unique(place)) == len(values)  # none is missing
+    return place, found
 
 
 LINEAR = ew.Loss("linear", lambda o, y: (o * y).sum(axis=1), lambda o, y: y)
@@ -171,6 +204,7 @@ ACTIVATIONS = [
     nn.Tanhshrink(),
 ]
 
+SCALED = (nn.CELU, nn.Hardsigmoid, nn.LogSigmoid)  # by a factor that the weights before them take up
 ROUGH = (nn.Hardsigmoid, nn.Hardswish, nn.CELU)  # whose derivatives PyTorch has from constants in float32
 
 
@@ -182,13 +216,70 @@ def test_outputs_and_gradients_are_equal(name):
     single, x32 = seeded(make, *shape, double=False)
     net = from_module(single, x32[:1])
     assert net.dtype == np.float32
-    close(net.forward(x32.numpy().reshape(5, -1)).output, single(x32).detach().reshape(5, -1), 1e-5)
+    same_gradients(net, single, x32, 1e-5)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS, ids=str)
-def test_activations_are_equal(activation):
-    module, x = seeded(lambda: nn.Sequential(nn.Linear(6, 9), activation, nn.Linear(9, 2)), 6)
-    same_gradients(from_module(module, x), module, 3 * x, 1e-7 if isinstance(activation, ROUGH) else 1e-12)
+@pytest.mark.parametrize("double", [True, False])
+def test_activations_are_equal(activation, double):
+    module, x = seeded(lambda: nn.Sequential(nn.Linear(6, 9), activation, nn.Linear(9, 2)), 6, double=double)
+    exact = double and not isinstance(activation, ROUGH)
+    net = from_module(module, x)
+    run = same_gradients(net, module, 3 * x, 1e-12 if exact else 1e-7 if double else 1e-5)
+    if not isinstance(activation, SCALED) and str(activation) != "Softplus(beta=2, threshold=20.0)":
+        same_parameter_gradients(net, run, module, 1e-12 if exact else 1e-7 if double else 1e-5)
+
+
+def pruned(*kinds):
+    """A module whose layers have lost most of their weights to masks."""
+
+    def make():
+        module = Residual()
+        for linear in (module.a, module.b, module.c):
+            prune.random_unstructured(linear, "weight", 0.7)
+        return module
+
+    return make
+
+
+def pruned_convolutions():
+    module = nn.Sequential(nn.Conv2d(2, 6, 3), nn.Tanh(), nn.Conv2d(6, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, 3))
+    for layer in (module[0], module[2]):
+        prune.l1_unstructured(layer, "weight", 0.5)
+    return module
+
+
+def deep():
+    return nn.Sequential(nn.Linear(6, 8), *(part for _ in range(20) for part in (nn.Tanh(), nn.Linear(8, 8))))
+
+
+ZOO = CASES | {
+    "deep": (deep, (6,)),
+    "wide": (lambda: nn.Sequential(nn.Linear(40, 30), nn.GELU(), nn.Linear(30, 5)), (40,)),
+    "tied cnn": (
+        lambda: nn.Sequential(
+            *(nn.Conv2d(2, 6, 3, padding=1), nn.Tanh(), nn.MaxPool2d(2), nn.Conv2d(6, 8, 3, padding=1), nn.ReLU()),
+            *(nn.AvgPool2d(2), nn.Flatten(), nn.Linear(32, 5)),
+        ),
+        (2, 8, 8),
+    ),
+    "grouped": (lambda: nn.Sequential(nn.Conv1d(4, 6, 3, stride=2, groups=2), nn.SiLU(), nn.Flatten()), (4, 9)),
+    "pruned": (pruned(), (6,)),
+    "pruned convolutions": (pruned_convolutions, (2, 6, 6)),
+}
+FOLDED = {"cnn", "conv1d", "batch_norm_first", "group_norm"}
+"""whose weights are those of the network times something"""
+
+
+@pytest.mark.parametrize("double", [True, False])
+@pytest.mark.parametrize("name", [name for name in ZOO if name not in FOLDED])
+def test_weight_bias_and_input_gradients_are_equal(name, double):
+    make, shape = ZOO[name]
+    module, x = seeded(make, *shape, double=double)
+    net = from_module(module, x[:1])
+    assert net.dtype == (np.float64 if double else np.float32)
+    run = same_gradients(net, module, x, 1e-11 if double else 1e-5)
+    same_parameter_gradients(net, run, module, 1e-11 if double else 1e-5)
 
 
 def test_weight_gradients_are_those_of_pytorch_after_summing_ties():

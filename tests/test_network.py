@@ -403,3 +403,73 @@ def test_a_density_that_makes_no_sense_is_refused(density):
 def test_an_unknown_distribution_is_refused():
     with pytest.raises(ew.GraphError, match="there is no distribution 'even'; use uniform or erdos_renyi"):
         ew.mlp([3, 4, 2], density=0.5, distribution="even")
+
+
+# ---- from arrays that fit ----
+
+
+def arrays(**changes):
+    """Of a network with 2 inputs, 1 output and 2 hidden nodes."""
+    given = {
+        "tail": np.array([0, 1, 3, 4, 3], np.int32),
+        "head": np.array([3, 3, 4, 2, 2], np.int32),
+        "weight": np.linspace(-1, 1, 5),
+        "bias": np.linspace(0, 1, 5),
+        "response": np.array([1.0, 1.0, 2.0, 1.0, 0.5]),
+        "activation": ["identity", "tanh", "relu"],
+        "aggregation": ["sum", "max", "sum"],
+        "n_inputs": 2,
+        "n_outputs": 1,
+        "names": ("x", "y", "o", "a", "b"),
+    }
+    return given | changes
+
+
+def test_a_network_of_arrays_is_that_of_the_constructor():
+    given = arrays()
+    found = ew.Network.of_arrays(**given)
+    expected = ew.Network(
+        *(given[name] for name in ("tail", "head", "weight", "bias")),
+        activation=["identity", "identity", *given["activation"]],
+        aggregation=["sum", "sum", *given["aggregation"]],
+        response=given["response"],
+        inputs=["x", "y"],
+        outputs=["o"],
+        names=given["names"],
+    )
+    assert found.names == expected.names
+    for what, of_one in vars(expected).items():
+        of_other = getattr(found, what)
+        if what in ("weight_ties", "bias_ties"):
+            assert of_one.index is of_other.index is None
+            assert of_one.n_parameters == of_other.n_parameters
+        elif what == "plan":
+            assert all(np.array_equal(getattr(of_one, part), getattr(of_other, part)) for part in of_one.__slots__)
+        elif isinstance(of_one, np.ndarray):
+            assert of_one.dtype == of_other.dtype
+            assert of_one.flags.writeable == of_other.flags.writeable, what
+            assert np.array_equal(of_one, of_other), what
+        else:
+            assert of_one == of_other, what
+    x = np.random.default_rng(0).normal(size=(5, 2))
+    assert np.array_equal(found.forward(x).value, expected.forward(x).value)
+    assert np.array_equal(found.copy().forward(x).value, expected.forward(x).value)
+    assert found.node("b") == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"tail": np.array([0, 1, 3, 3, 3], np.int32), "head": np.array([3, 3, 4, 3, 2], np.int32)}, "to itself"),
+        ({"tail": np.array([0, 4, 3, 4, 3], np.int32)}, "form a cycle"),
+        (
+            {"head": np.array([3, 0, 4, 2, 2], np.int32), "tail": np.array([1, 3, 3, 4, 3], np.int32)},
+            "into the input 'x'",
+        ),
+        ({"weight": np.array([1, 2, np.nan, 4, 5])}, r"weight\[2\] \(edge 2, 'a' -> 'b'\) is nan"),
+        ({"bias": np.array([0, 0, np.inf, 0, 0])}, r"bias\[2\] \(node 'o'\) is inf"),
+    ],
+)
+def test_arrays_that_make_no_network(changes, message):
+    with pytest.raises(ew.GraphError, match=message):
+        ew.Network.of_arrays(**arrays(**changes))

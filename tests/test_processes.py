@@ -53,18 +53,23 @@ def alone(folder, *more):
 
 @pytest.mark.parametrize("n", [1, 5, 8, 9, 24, 31])
 @pytest.mark.parametrize("size", [2, 3])
-@pytest.mark.parametrize("mapped", [False, True])
-def test_shares_are_disjoint_and_make_up_every_step(n, size, mapped, tmp_path):
+@pytest.mark.parametrize("how", ["held", "mapped", "streamed", "weighted"])
+def test_shares_are_disjoint_and_make_up_every_step(n, size, how, tmp_path):
     net = ew.mlp([2, 1])
     x, y = np.arange(2.0 * n).reshape(n, 2), np.arange(float(n))[:, None]
-    if mapped:
+    weight = np.linspace(1, 2, n) if how == "weighted" else None
+    target = Target(net, ew.losses.get("squared_error"), None)
+    if how == "mapped":
         np.save(tmp_path / "x.npy", x)
         x = np.load(tmp_path / "x.npy", mmap_mode="r")
-    whole = batches.read(Target(net, ew.losses.get("squared_error"), None), x, y, None)
+    if how == "streamed":
+        whole = batches.read(target, [(x[k : k + 5], y[k : k + 5]) for k in range(0, n, 5)], None, None)
+    else:
+        whole = batches.read(target, x, y, weight)
     step = 4 * size
     shares = [list(batches.share(whole, rank, size).chunks(1, 4, 7)) for rank in range(size)]
     assert len({sum(len(chunk.order) for chunk in share) for share in shares}) == 1
-    assert sum(len(c.order) for c in shares[0]) == batches.share(whole, 0, size).n_samples
+    assert how == "streamed" or sum(len(c.order) for c in shares[0]) == batches.share(whole, 0, size).n_samples
 
     def taken(share):
         """The y of each step, without what fills it."""
@@ -83,12 +88,20 @@ def test_shares_are_disjoint_and_make_up_every_step(n, size, mapped, tmp_path):
         for first in range(0, len(chunk.order), step)
     ]
     assert together == expected
-
-
-def test_a_stream_cannot_be_shared():
-    source = batches.read(Target(ew.mlp([2, 1]), ew.losses.get("squared_error"), None), [], None, None)
-    with pytest.raises(ew.DataError, match="a stream cannot be shared out among processes"):
-        batches.share(source, 0, 2)
+    for rank in range(size):  # what all have together is in each process's hands, as one alone has it
+        alone = [
+            chunk.rows(slice(first, min(first + step, len(chunk.order))))
+            for chunk in whole.chunks(1, step, 7)
+            for first in range(0, len(chunk.order), step)
+        ]
+        found = [
+            chunk.together(slice(first, min(first + 4, len(chunk.order))))
+            for chunk in shares[rank]
+            for first in range(0, len(chunk.order), 4)
+        ]
+        for of_all, rows in zip(found, alone, strict=True):
+            for here, there in zip(of_all.rows(slice(len(of_all.order))), rows, strict=True):
+                assert np.array_equal(here, there)
 
 
 # ---- edgewise train --distributed ----
@@ -99,8 +112,9 @@ def test_a_stream_cannot_be_shared():
     [
         ["--epochs", "3", "--schedule", "cosine"],
         ["--epochs", "2", "--dropout", "0.2", "--accumulate", "2", "--clip-norm", "0.5", "--average", "0.9"],
+        ["--epochs", "4", "--density", "0.5", "--sparse", "rigl", "--watch"],
     ],
-    ids=["plain", "all that holds back"],
+    ids=["plain", "all that holds back", "other arcs, watched"],
 )
 def test_two_processes_have_the_weights_of_one(tmp_path, more):
     expected = alone(tmp_path, *more)
@@ -109,29 +123,56 @@ def test_two_processes_have_the_weights_of_one(tmp_path, more):
     assert process.returncode == 0, err
     assert out.count("held-out") == 1  # the first process alone speaks
     found = ew.load(tmp_path / "both" / "network.json")
+    assert np.array_equal(found.tail, expected.tail)
+    assert np.array_equal(found.head, expected.head)
     assert_close(found.weight, expected.weight, 1e-9)
     assert_close(found.bias, expected.bias, 1e-9)
-    histories = [
-        np.genfromtxt(tmp_path / name / "history.csv", delimiter=",", names=True) for name in ("alone", "both")
-    ]
+    assert_histories_close(tmp_path)
+    if "--watch" in more:
+        one, two = (json.loads((tmp_path / name / "watch.json").read_text()) for name in ("alone", "both"))
+        assert len(two["moments"]) == len(one["moments"]) > 1
+        for here, there in zip(two["moments"], one["moments"], strict=True):
+            assert (here["step"], here["dead"]) == (there["step"], there["dead"])
+            assert_close([*here["levels"][-1].values()], [*there["levels"][-1].values()], 1e-6)
+
+
+def assert_histories_close(folder):
+    histories = [np.genfromtxt(folder / name / "history.csv", delimiter=",", names=True) for name in ("alone", "both")]
     for column in ("loss", "metric", "validation_loss", "validation_metric"):
         assert_close(histories[1][column], histories[0][column], 1e-9)
 
 
-def test_numbers_too(tmp_path):
+def numbers_run(tmp_path, stream):
+    if not stream:
+        return ["train", "diabetes", *RUN[2:], "--epochs", "3"]
+    rows = [f"{a},{b},{a * b}" for a, b in np.random.default_rng(0).normal(size=(300, 2)).round(6)]
+    (tmp_path / "table.csv").write_text("\n".join(["a,b,c", *rows]))
+    return ["train", "table.csv", "--target", "c", "--stream", *RUN[2:], "--epochs", "3"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_numbers_too(tmp_path, stream):
     """A regression, whose R² is put together from what each process has seen."""
-    more = ["--epochs", "3"]
-    run = ["train", "diabetes", *RUN[2:]]
-    command = [sys.executable, "-m", "edgewise", *run, *more, "--out", "alone"]
+    run = numbers_run(tmp_path, stream)
+    command = [sys.executable, "-m", "edgewise", *run, "--out", "alone"]
     assert subprocess.run(command, cwd=tmp_path, **SLOW).returncode == 0
-    process = torchrun(*EDGEWISE, *run, *more, "--out", "both", "--distributed", folder=tmp_path)
+    process = torchrun(*EDGEWISE, *run, "--out", "both", "--distributed", folder=tmp_path)
     _, err = finish(process)
     assert process.returncode == 0, err
-    histories = [
-        np.genfromtxt(tmp_path / name / "history.csv", delimiter=",", names=True) for name in ("alone", "both")
-    ]
-    for column in ("loss", "metric", "validation_loss", "validation_metric"):
-        assert_close(histories[1][column], histories[0][column], 1e-9)
+    assert_histories_close(tmp_path)
+    if stream:
+        assert json.loads((tmp_path / "both" / "metrics.json").read_text())["settings"]["stream"]
+
+
+def test_every_process_must_find_what_is_streamed(tmp_path):
+    run = numbers_run(tmp_path, True)
+    (tmp_path / "elsewhere").mkdir()
+    out = ["--out", str(tmp_path / "run"), "--distributed"]
+    both = started([tmp_path, tmp_path / "elsewhere"], "-m", "edgewise", *run, *out)
+    errors = [process.communicate(timeout=120)[1] for process in both]
+    assert [process.returncode for process in both] == [2, 2]
+    assert "another process could not read the data; its own message says why" in errors[0]
+    assert "table.csv" in errors[1]
 
 
 def workers(parent):
@@ -243,19 +284,11 @@ def test_the_others_say_so_within_a_bounded_time(tmp_path, how):
             process.communicate()
 
 
-@pytest.mark.parametrize(
-    ("more", "message"),
-    [
-        (["--batch-size", "33"], "2 processes cannot share minibatches of 33 samples evenly"),
-        (["--density", "0.5", "--sparse", "rigl"], "sparse cannot be had where several processes train together"),
-    ],
-    ids=["uneven", "rewiring"],
-)
-def test_what_cannot_be_shared_is_said(tmp_path, more, message):
-    process = torchrun(*EDGEWISE, *RUN, *more, "--distributed", folder=tmp_path)
+def test_what_cannot_be_shared_is_said(tmp_path):
+    process = torchrun(*EDGEWISE, *RUN, "--batch-size", "33", "--distributed", folder=tmp_path)
     _, err = finish(process)
     assert process.returncode != 0
-    assert f"edgewise: error: {message}" in err
+    assert "edgewise: error: 2 processes cannot share minibatches of 33 samples evenly" in err
 
 
 def test_without_torchrun_it_says_how(tmp_path):
@@ -265,24 +298,71 @@ def test_without_torchrun_it_says_how(tmp_path):
     assert "RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT are not set: start the processes with torchrun" in found.stderr
 
 
-DIFFERENT = """
-import itertools
-import os
-import numpy as np
-import edgewise as ew
-from edgewise import processes
-with processes.join() as together:
-    net = ew.mlp([2, 3, 1], seed=together.rank)
-    ew.fit(net, np.ones((8, 2)), np.ones((8, 1)), epochs=1, batch_size=4, progress=False, processes=together)
-"""
+# ---- fit in two processes beside fit in one ----
+
+FITS = Path(__file__).with_name("fits.py")
+ERRORS = {
+    "other callbacks": "callbacks, epochs or patience differ between the 2 processes",
+    "other checkpoints": "checkpoints differ between the 2 processes",
+    "other rows": "the samples of an epoch differ between the 2 processes",
+    "fewer rows": "the samples of an epoch differ between the 2 processes",
+    "other labels": "data, network or settings differ between the 2 processes",
+    "other settings": "data, network or settings differ between the 2 processes",
+    "other parameters": "parameters differ between the 2 processes",
+}
 
 
-def test_processes_that_begin_differently_are_stopped(tmp_path):
-    (tmp_path / "different.py").write_text(DIFFERENT)
-    process = torchrun("different.py", folder=tmp_path)
+@pytest.fixture(scope="module")
+def fits(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fits")
+    alone = subprocess.run([sys.executable, FITS], cwd=folder, **SLOW)
+    assert alone.returncode == 0, alone.stderr
+    process = torchrun(str(FITS), folder=folder)
     _, err = finish(process)
-    assert process.returncode != 0
-    assert "parameters differ between the 2 processes" in err
+    assert process.returncode == 0, err
+
+    def read(name, who):
+        with np.load(folder / f"{name}.{who}.npz") as found:
+            return dict(found)
+
+    return read
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("seen", "stopped", "state", "streamed", "streamed rigl", "rigl", "rigl all", "set", "pruning"),
+        *("resumed", "resumed numbers", "small"),
+    ],
+)
+def test_two_processes_fit_as_one(fits, name):
+    """The same samples seen, the same arcs, the same history, the same weights up to the order of additions."""
+    expected, *both = (fits(name, who) for who in ("alone", 0, 1))
+    for found in both:
+        assert found.keys() == expected.keys()
+        for what, array in expected.items():
+            if array.dtype.kind in "ib":
+                assert np.array_equal(found[what], array), what
+            else:
+                assert_close(found[what], array, 1e-8)
+    for what in expected:
+        assert both[0][what].tobytes() == both[1][what].tobytes(), what
+
+
+@pytest.mark.parametrize("name", ["resumed", "resumed numbers", "interrupted", "timed"])
+def test_broken_off_in_the_middle_of_an_epoch(fits, name):
+    """That the history is the same to the last bit has been asserted there."""
+    for who in (0, 1):
+        steps, _, within = fits(name, who)["at"]
+        assert steps > 0
+        assert within
+        assert {"resumed": 15, "resumed numbers": 15, "interrupted": 18, "timed": 17}[name] == steps
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_processes_that_are_not_alike_are_stopped(fits, name):
+    for who in (0, 1):
+        assert ERRORS[name] in str(fits(name, who)["error"])
 
 
 # ---- GraphModule under DistributedDataParallel ----

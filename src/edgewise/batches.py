@@ -9,8 +9,9 @@ so training can be taken up in the middle of one.
 """
 
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -50,6 +51,9 @@ class Chunk:
     order: NDArray[np.int64]
     padding: int = 0
     """How many samples at the end of the order are there only to fill a step; they weigh nothing."""
+    together: "Callable[[slice], Chunk] | None" = field(default=None, compare=False, repr=False)
+    """Where this is one process's share: what all processes take at these places of their orders, as one process alone
+    would take it."""
 
     def rows(self, places: slice) -> tuple[FloatArray, NDArray[Any], FloatArray | None]:
         """x, y and weight of the samples at these places of the order."""
@@ -140,14 +144,20 @@ class _Rows:
         return len(self.order)
 
     def chunks(self, epoch: int, step_size: int, seed: int | None) -> Iterator[Chunk]:
+        return map(self.read, self.orders(epoch, step_size, seed))
+
+    def orders(self, epoch: int, step_size: int, seed: int | None) -> Iterator[NDArray[np.int64]]:
+        """The rows of each chunk."""
         order = _order(self.order, epoch, seed)
         at_once = BYTES_AT_ONCE // (self.target.network.n_inputs * self.target.network.dtype.itemsize)
         at_once = max(1, at_once // step_size) * step_size
-        for first in range(0, len(order), at_once):
-            rows = order[first : first + at_once]
-            x, _ = samples.read(self.target.network, self.x[rows], rows)
-            weight = None if self.weight is None else self.weight[rows]
-            yield Chunk(x, self.y[rows], weight, np.arange(len(rows), dtype=np.int64))
+        return (order[first : first + at_once] for first in range(0, len(order), at_once))
+
+    def read(self, rows: NDArray[np.int64]) -> Chunk:
+        """These rows, dense, in this order."""
+        x, _ = samples.read(self.target.network, self.x[rows], rows)
+        weight = None if self.weight is None else self.weight[rows]
+        return Chunk(x, self.y[rows], weight, np.arange(len(rows), dtype=np.int64))
 
     def checksum(self) -> int:
         return checksum(self.y, self.order, *([] if self.weight is None else [self.weight]))
@@ -279,30 +289,52 @@ class _Share:
         return None if n is None else math.ceil(n / self.size)
 
     def chunks(self, epoch: int, step_size: int, seed: int | None) -> Iterator[Chunk]:
-        for chunk in self.whole.chunks(epoch, step_size * self.size, seed):
-            n = len(chunk.order) - len(chunk.order) % (step_size * self.size)
-            if n:
-                yield replace(chunk, order=chunk.order[self.rank : n : self.size].copy())
-            if n < len(chunk.order):
-                yield self._filled(chunk, chunk.order[n:])
+        step_size *= self.size
+        if isinstance(self.whole, _Rows):  # of which a process reads its own alone
+            for rows in self.whole.orders(epoch, step_size, seed):
+                yield from self._of_rows(rows, step_size, self.whole.read)
+        else:
+            for chunk in self.whole.chunks(epoch, step_size, seed):
+                yield from self._of_rows(chunk.order, step_size, partial(_picked, chunk), chunk)
 
-    def _filled(self, chunk: Chunk, rows: NDArray[np.int64]) -> Chunk:
-        own = rows[self.rank :: self.size]
-        padding = math.ceil(len(rows) / self.size) - len(own)
-        picked = _picked(chunk, np.concatenate([own, rows[:padding]]))
-        weight = np.ones(len(picked.order)) if picked.weight is None else picked.weight
-        weight[len(own) :] = 0
-        return replace(picked, weight=weight, padding=padding)
+    def _of_rows(
+        self,
+        rows: NDArray[np.int64],
+        step_size: int,
+        pick: Callable[[NDArray[np.int64]], Chunk],
+        chunk: Chunk | None = None,
+    ) -> Iterator[Chunk]:
+        """This process's of some rows; `pick` makes a chunk of rows, `chunk` holds them all if they are in memory."""
+        n = len(rows) - len(rows) % step_size
+        for part in (rows[:n], rows[n:]):
+            if not len(part):
+                continue
+            own = part[self.rank :: self.size]
+            padding = math.ceil(len(part) / self.size) - len(own)
+            if padding:
+                found = pick(np.concatenate([own, part[:padding]]))
+                weight = np.ones(len(found.order)) if found.weight is None else found.weight
+                weight[len(own) :] = 0
+                found = replace(found, weight=weight, padding=padding)
+            else:
+                found = pick(own) if chunk is None else replace(chunk, order=own.copy())
+            yield replace(found, together=partial(self._together, part, pick))
+
+    def _together(self, rows: NDArray[np.int64], pick: Callable[[NDArray[np.int64]], Chunk], places: slice) -> Chunk:
+        return pick(rows[places.start * self.size : places.stop * self.size])
 
     def checksum(self) -> int | str | None:
         return self.whole.checksum()
 
 
 def share(source: Source, rank: int, size: int) -> Source:
-    """What the `rank`-th of `size` processes goes through; DataError for a stream, which only one can go through."""
-    if not isinstance(source, _Arrays | _Rows):
-        raise DataError("a stream cannot be shared out among processes: give arrays, or a memory-mapped array")
+    """What the `rank`-th of `size` processes goes through: each reads all of a stream and takes its own."""
     return _Share(source, rank, size)
+
+
+def whole(source: Source) -> Source:
+    """What all processes go through together, of which the source may be a share."""
+    return source.whole if isinstance(source, _Share) else source
 
 
 def steps_in(source: Source, step_size: int) -> int | None:

@@ -20,7 +20,7 @@ from edgewise.errors import FormatError
 from edgewise.formats import atomic, safetensors
 from edgewise.optimizers import check_number
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,8 @@ Samples = tuple[FloatArray, NDArray[Any], FloatArray | None]
 
 @dataclass(frozen=True)
 class StepRecord:
-    """One optimizer step, handed to every callback just after it."""
+    """One optimizer step, handed to every callback just after it. Where processes train together it is the whole
+    step, the same in each."""
 
     step: int
     """Counted from 0 over the whole run."""

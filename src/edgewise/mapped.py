@@ -1,14 +1,15 @@
 """A table for several processes: one reads it, all map what that has made of it, and each reads its own rows of that.
 
 The first process reads the table, learns the preprocessing and writes the parts as arrays into a folder that all can
-read. The others never see the table, and of the arrays a process takes from the disk what its steps need.
+read. The others never see the table, and of the arrays a process takes from the disk what its steps need. Only a table
+too large for that, which is streamed, is read by every process.
 """
 
 import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from edgewise.errors import DataError, EdgewiseError, FormatError
 from edgewise.formats import atomic
 from edgewise.losses import Loss
 from edgewise.network import Network
-from edgewise.prepared import InMemory, Samples, encoded, loss_of, prepare
+from edgewise.prepared import InMemory, Prepared, Samples, encoded, is_streamed, loss_of, prepare
 from edgewise.processes import Processes
 from edgewise.settings import Settings
 
@@ -52,20 +53,20 @@ class Mapped:
 
 
 @contextmanager
-def prepared_together(settings: Settings, folder: Path, processes: Processes) -> Iterator[Mapped]:
-    """Called by all processes alike; the first prepares. Where that fails, the others say so and do not wait. In the
-    end, when all are done with the arrays, they are removed."""
-    shared, error = folder / FOLDER, None
-    if processes.is_first:
-        try:
-            _write(settings, shared)
-        except EdgewiseError as problem:
-            error = problem
-    failed = processes.any(error is not None)
-    if error is not None:
-        raise error
-    if failed:
-        raise DataError("the first process could not prepare the data; its own message says why")
+def prepared_together(settings: Settings, folder: Path, processes: Processes) -> Iterator[Prepared]:
+    """Called by all processes alike; the first prepares, or all do where the data are streamed. Where that fails in
+    one, the others say so and do not wait. In the end, when all are done with the arrays, they are removed."""
+    shared, streamed = folder / FOLDER, False
+    with _of_all(processes, "the first process could not prepare the data; its own message says why"):
+        if processes.is_first:
+            streamed = is_streamed(settings)
+            if not streamed:
+                _write(settings, shared)
+    if processes.any(streamed):
+        with _of_all(processes, "another process could not read the data; its own message says why"):
+            stream = prepare(replace(settings, stream=True))
+        yield stream
+        return
     try:
         yield _read(settings, shared)
         processes.any(False)  # when this is known, all have come so far
@@ -74,10 +75,24 @@ def prepared_together(settings: Settings, folder: Path, processes: Processes) ->
             shutil.rmtree(shared, ignore_errors=True)
 
 
+@contextmanager
+def _of_all(processes: Processes, message: str) -> Iterator[None]:
+    """An EdgewiseError in one process is a DataError with this message in the others."""
+    error = None
+    try:
+        yield
+    except EdgewiseError as problem:
+        error = problem
+    failed = processes.any(error is not None)
+    if error is not None:
+        raise error
+    if failed:
+        raise DataError(message)
+
+
 def _write(settings: Settings, folder: Path) -> None:
     prepared = prepare(settings)
-    if not isinstance(prepared, InMemory):
-        raise DataError("data that are streamed cannot be shared out among processes: leave out --stream")
+    assert isinstance(prepared, InMemory)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

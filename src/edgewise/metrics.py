@@ -39,6 +39,18 @@ class Tally:
         """All of it, as plain data."""
         return [self._sums.tolist(), self._origin.tolist(), self._shift.tolist()]
 
+    def numbers_of_each(self, processes: Processes, n_outputs: int) -> list[list[list[float]]]:
+        """What `numbers()` gives in each of these processes, by rank."""
+        origin, shift = np.zeros(n_outputs), np.zeros(n_outputs)
+        n = len(self._origin)
+        origin[:n], shift[:n] = self._origin, self._shift
+        of_each = processes.of_each(np.concatenate([self._sums, [n], origin, shift]))
+        k = len(self._sums)
+        return [
+            [row[:k].tolist(), row[k + 1 :][: int(row[k])].tolist(), row[k + 1 + n_outputs :][: int(row[k])].tolist()]
+            for row in of_each
+        ]
+
     def add(self, loss: FloatArray, output: FloatArray, chunk: Chunk, places: slice, step_size: int) -> None:
         """Losses (n,), times their weights, and outputs (n, K) at these places of the chunk's order: whole steps."""
         order, y = chunk.order[places], chunk.y

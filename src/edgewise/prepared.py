@@ -132,12 +132,17 @@ def encoded(labels: NDArray[Any], preprocessing: data.Preprocessing, loss: Loss,
     return data.encode_target(loss, n_classes, labels, network.n_outputs)
 
 
+def is_streamed(settings: Settings) -> bool:
+    """Whether the data are read piece by piece, as is asked for or they are too large to be held."""
+    return settings.stream or streams.too_large(settings.data)
+
+
 def prepare(settings: Settings) -> Prepared:
     if settings.loss is not None:
         losses.get(settings.loss)  # which says so if there is none, before the data are read
     if settings.seed < 0:
         raise DataError(f"the seed is {settings.seed}; it must be a whole number ≥ 0")
-    if settings.stream or streams.too_large(settings.data):
+    if is_streamed(settings):
         return _prepare_stream(settings)
     table = data.load_table(settings.data, settings.target)
     task = data.decide_task(table.target, settings.task)

@@ -5,6 +5,7 @@ torch.distributed (gloo). All they exchange are sums of arrays, of which every p
 """
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from edgewise.errors import EdgewiseError, MissingDependencyError
 
 SECONDS_TO_WAIT = 60.0
 """How long a process that does not answer is waited for."""
+SECONDS_BETWEEN = 0.2
+"""About how often processes that train agree on what no step decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +61,38 @@ class Processes:
         """Whether it is so in any process."""
         return bool(self.add_up(np.array([truth], np.float64))[0])
 
-    def check_alike(self, number: int, what: str) -> None:
+    def of_each(self, array: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(size, n) every process's array (n,), by rank."""
+        given = np.zeros((self.size, len(array)))
+        given[self.rank] = array
+        return self.add_up(given)
+
+    def check_alike(self, number: int, what: str, remedy: str = "give all the same data, network and settings") -> None:
         """EdgewiseError in every process if `number`, of 32 bits, is not the same in all."""
-        given = np.zeros(self.size)
-        given[self.rank] = number
-        if len(set(self.add_up(given).tolist())) > 1:
-            raise EdgewiseError(f"{what} differ between the {self.size} processes; give all the same data and settings")
+        if len(set(self.of_each(np.array([number], np.float64)).flat)) > 1:
+            raise EdgewiseError(f"{what} differ between the {self.size} processes; {remedy}")
+
+
+class Meetings:
+    """Where processes that take steps together agree on what no step decides: an interrupt, or that it is time to save.
+
+    They meet every SECONDS_BETWEEN or so, all at the same step: how many steps that is, they work out together.
+    """
+
+    def __init__(self, processes: Processes) -> None:
+        self._processes = processes
+        self._next, self._last, self._at = 0, 0, time.monotonic()
+
+    def any(self, step: int, *truths: bool) -> tuple[bool, ...]:
+        """Called by all after the same step: which is true in any of them; none is between two meetings."""
+        if step < self._next:
+            return (False,) * len(truths)
+        now = time.monotonic()
+        *found, seconds = self._processes.add_up(np.array([*truths, now - self._at])).tolist()
+        a_step = seconds / self._processes.size / max(1, step - self._last)
+        self._next = step + max(1, int(SECONDS_BETWEEN / max(a_step, 1e-6)))
+        self._last, self._at = step, now
+        return tuple(bool(truth) for truth in found)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import is_dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from os import PathLike
 from typing import Any, Protocol, runtime_checkable
 
@@ -30,6 +30,7 @@ from edgewise.losses import Loss
 from edgewise.network import Network
 from edgewise.optimizers import OptimizerState
 from edgewise.places import Places
+from edgewise.processes import Meetings, Processes
 from edgewise.progress import Display
 from edgewise.results import BackwardPass
 from edgewise.schedules import Schedule
@@ -100,6 +101,7 @@ class Run:
         self.look: NativeLook | None = None
         self.looked_with: Steps | None = None
         self.processes = method.processes
+        self.meetings = None if method.processes is None else Meetings(method.processes)
         self.epoch = self.chunk = self.place = 0
         self.seen = 0
         """Samples of this epoch in the chunks before."""
@@ -110,6 +112,8 @@ class Run:
         self.inputs: FloatArray = np.empty((0, net.n_inputs), net.dtype)
         self.last_factor = 1.0
         self.stop = self.put_back = self.resumed = False
+        self.together = False
+        """Whether all processes have agreed to break off after the same step."""
         self.began, self.saved_at = time.perf_counter(), time.monotonic()
         self.given = net
 
@@ -128,7 +132,7 @@ class Run:
                     finished = self._end_epoch(shown)
             except KeyboardInterrupt:
                 self._put()
-                if saved is not None:
+                if saved is not None and (self.processes is None or self.together):
                     self._save(saved)
                 raise
             except BaseException:
@@ -146,6 +150,8 @@ class Run:
         for number, chunk in enumerate(self.source.chunks(self.epoch, self.method.step_size, self.seed)):
             if not len(self.inputs):
                 self.inputs = chunk.x[:INPUTS_WATCHED].copy()  # not to hold on to the chunk
+            if self.processes is not None:
+                self._check_chunk(self.processes, chunk)
             if number < self.chunk:
                 self.seen += len(chunk.order)
                 continue
@@ -157,6 +163,17 @@ class Run:
             if self.stop:
                 return
             self.chunk, self.place, self.seen = self.chunk + 1, 0, self.seen + n
+        if self.processes is not None:
+            self._check_chunk(self.processes, None)
+
+    def _check_chunk(self, processes: Processes, chunk: Chunk | None) -> None:
+        """EdgewiseError if the processes go through different samples, or some have no more of them (None)."""
+        number = 0
+        if chunk is not None:
+            assert chunk.together is not None
+            first = chunk.together(slice(0, 1))
+            number = checksum(first.x, first.y, np.array([len(chunk.order)]))
+        processes.check_alike(number, "the samples of an epoch")
 
     def _go_through(self, work: Work, saved: Checkpoint | None, shown: Display, interrupted: threading.Event) -> None:
         chunk, method = work.chunk, self.method
@@ -178,9 +195,13 @@ class Run:
                 self._call_back(due, chunk, done, before, earlier, work.loss[done])
             if self.change is not None and self.steps.steps > before and self.steps.steps % self.change.every == 0:
                 self._rewire(self.change, chunk, done)
-            if interrupted.is_set():
+            stopped, in_time = interrupted.is_set(), saved is not None and self._time_to_save(saved)
+            if self.meetings is not None:
+                stopped, in_time = self.meetings.any(self.steps.steps, stopped, in_time)
+                self.together = stopped
+            if stopped:
                 raise KeyboardInterrupt
-            if saved is not None and self._save_is_due(saved, before):
+            if saved is not None and (in_time or self._save_is_due(saved, before)):
                 self._save(saved)
             if self.source.n_samples:
                 shown.moved(self.epoch + (self.seen + reached) / self.source.n_samples)
@@ -236,13 +257,21 @@ class Run:
         """Other arcs, as far as the change has any, and everything that belongs to an arc with it."""
         assert self.places is not None
         self._put()
-        count, n = self.steps.steps, self.source.n_samples
-        progress = (self.epoch + ((self.seen + self.place) / n if n else 0)) / self.epochs
+        count, n = self.steps.steps, batches.whole(self.source).n_samples
+        progress = (self.epoch + (self._taken() / n if n else 0)) / self.epochs
         size = self.method.step_size
         step = slice(done.start + (done.stop - done.start - 1) // size * size, done.stop)
         rng = np.random.default_rng((self.method.seed, count))
-        backward = partial(self.method.backward, self.net, chunk, step)
+
+        def backward() -> BackwardPass:
+            return self.method.alone.backward(self.net, *_together(chunk, step))
+
         rewired = change.change(self.net, self.places, progress, backward, rng)
+        if self.processes is not None:
+            arcs = () if rewired is None else (rewired.network.tail, rewired.network.head)
+            self.processes.check_alike(
+                checksum(*arcs), "the arcs", "set EDGEWISE_ISA alike on machines with different processors"
+            )
         if rewired is None:
             return
         arrays = [self.steps.array(k) for k in range(self.steps.n_arrays)]
@@ -269,24 +298,43 @@ class Run:
     ) -> None:
         self._put()
         total = float(len(loss)) if chunk.weight is None else float(chunk.weight[chunk.order[done]].sum())
+        counted = slice(done.start, min(done.stop, len(chunk.order) - chunk.padding))
+        sums = np.array([loss.sum(dtype=np.float64), total, counted.stop - counted.start])
+        if self.processes is not None:
+            self.processes.add_up(sums)
+        method = self.method.alone
 
-        def places(most: int | None) -> slice:
-            return slice(done.start, done.stop if most is None else min(done.stop, done.start + most))
+        def first(most: int | None) -> tuple[Chunk, slice]:
+            of_step, places = _together(chunk, done)
+            return of_step, places if most is None else slice(places.start, min(places.stop, places.start + most))
+
+        def samples(most: int | None) -> Samples:
+            of_step, places = first(most)
+            return of_step.rows(places)
 
         record = StepRecord(
             step,
             self.epoch,
-            float(loss.sum(dtype=np.float64)) / total,
+            float(sums[0]) / float(sums[1]),
             self.net,
             before,
             self.method.loss,
-            done.stop - done.start,
-            self.method.batch_size,
-            lambda most: chunk.rows(places(most)),
-            lambda most: self.method.backward(before, chunk, places(most), step * self.method.accumulate),
+            int(sums[2]),
+            method.batch_size,
+            samples,
+            lambda most: method.backward(before, *first(most), step * method.accumulate),
         )
         for callback in due:  # each sees the step, also when an earlier one asks to stop
             self.stop |= callback(record) is True
+        if self.processes is not None:
+            self.stop = self.processes.any(self.stop)
+
+    def _taken(self) -> int:
+        """Samples of this epoch that have been taken, by all processes."""
+        taken, n = self.seen + self.place, batches.whole(self.source).n_samples
+        if self.processes is not None:
+            taken *= self.processes.size
+        return taken if n is None else min(taken, n)
 
     def _end_epoch(self, shown: Display) -> bool:
         """Measures, notes, and says whether to stop early."""
@@ -303,7 +351,7 @@ class Run:
             self.tally = self.tally.of_all(self.processes, net.n_outputs)
         held_out = None if self.held_out is None else self._measure(self.held_out)
         seconds = time.perf_counter() - self.began
-        samples = self.seen + (self.place if self.stop else 0)
+        samples = self._taken()
         self._note(held_out, seconds)
         self.epoch, self.chunk, self.place = number + 1, 0, 0
         self.tally = metrics.Tally(self.method.loss)
@@ -448,12 +496,20 @@ class Run:
         }
 
     def _save_is_due(self, saved: Checkpoint, steps_before: int) -> bool:
-        if saved.steps is not None and self.steps.steps > steps_before and self.steps.steps % saved.steps == 0:
-            return True
+        return saved.steps is not None and self.steps.steps > steps_before and self.steps.steps % saved.steps == 0
+
+    def _time_to_save(self, saved: Checkpoint) -> bool:
         return saved.minutes is not None and time.monotonic() - self.saved_at >= 60 * saved.minutes
 
     def _save(self, saved: Checkpoint, *, first: bool = False) -> None:
-        """Training goes on where a file cannot be written, unless it is the first."""
+        """Training goes on where a file cannot be written, unless it is the first. Of several processes all come here
+        after the same step, and the first writes."""
+        tallies = [self.tally.numbers()]
+        if self.processes is not None:
+            tallies = self.tally.numbers_of_each(self.processes, self.net.n_outputs)
+        self.saved_at = time.monotonic()
+        if self.processes is not None and not self.processes.is_first:
+            return
         arrays: dict[str, FloatArray] = {}
         for k in range(self.steps.n_arrays):
             arrays[f"{k}.weight"], arrays[f"{k}.bias"] = self.steps.array(k)
@@ -470,7 +526,7 @@ class Run:
             "place": self.place,
             "lowest": self.lowest,
             "fell": self.fell,
-            "tally": self.tally.numbers(),
+            "tallies": tallies,
             "history": {name: getattr(self.history, name) for name in History.ENTRIES},
         }
         try:
@@ -496,20 +552,24 @@ class Run:
         self.steps.go_on(numbers["steps"], [_pair(arrays, str(k)) for k in range(self.steps.n_arrays)])
         self.epoch, self.chunk, self.place = numbers["epoch"], numbers["chunk"], numbers["place"]
         self.lowest, self.fell = numbers["lowest"], numbers["fell"]
-        if self.processes is None or self.processes.is_first:  # who saved it; others begin to count anew
-            self.tally = metrics.Tally(self.method.loss, numbers["tally"])
+        rank = 0 if self.processes is None else self.processes.rank
+        self.tally = metrics.Tally(self.method.loss, numbers["tallies"][rank])
         for name, value in numbers["history"].items():
             setattr(self.history, name, value)
         self.resumed = True
         self._put(averaged=True)
-        self.check_alike()
 
-    def check_alike(self) -> None:
-        """EdgewiseError if the processes do not begin with the same parameters at the same step."""
-        if self.processes is not None:
-            weight, bias = self.steps.array(0)
-            at = np.array([self.steps.steps, self.epoch, self.chunk, self.place])
-            self.processes.check_alike(checksum(weight, bias, at), "parameters")
+    def check_alike(self, saved: Checkpoint | None) -> None:
+        """EdgewiseError if the processes do not begin alike, or have other steps at which they speak to each other."""
+        if self.processes is None:
+            return
+        arrays = [array for k in range(self.steps.n_arrays) for array in self.steps.array(k)]
+        at = np.array([self.steps.steps, self.epoch, self.chunk, self.place])
+        self.processes.check_alike(checksum(*arrays, at), "parameters")
+        self.processes.check_alike(_checksum_of(self.settings), "data, network or settings")
+        meetings = [_every(callback) for callback in self.callbacks], self.epochs, self.patience, repr(self.tolerance)
+        self.processes.check_alike(_checksum_of(meetings), "callbacks, epochs or patience")
+        self.processes.check_alike(_checksum_of(saved and [saved.steps, saved.minutes]), "checkpoints")
 
     def _network(self, arrays: dict[str, Any], name: str) -> Network:
         weight, bias = _pair(arrays, name)
@@ -529,6 +589,18 @@ def _pair(arrays: dict[str, Any], name: str) -> steps.Pair:
 def _shown(setting: Any) -> str | None:
     """A setting as text that is the same in another process."""
     return None if setting is None else repr(setting) if is_dataclass(setting) else type(setting).__name__
+
+
+def _checksum_of(settings: Any) -> int:
+    return checksum(np.frombuffer(repr(settings).encode(), np.uint8))
+
+
+def _together(chunk: Chunk, places: slice) -> tuple[Chunk, slice]:
+    """A step's samples, those of all processes, as one process alone has them."""
+    if chunk.together is None:
+        return chunk, places
+    of_all = chunk.together(places)
+    return of_all, slice(0, len(of_all.order))
 
 
 def _every(callback: Callback) -> int:

@@ -47,6 +47,13 @@ class Method:
         """Samples that make a step."""
         return self.batch_size * self.accumulate
 
+    @property
+    def alone(self) -> "Method":
+        """The same in one process."""
+        if self.processes is None:
+            return self
+        return replace(self, batch_size=self.batch_size * self.processes.size, processes=None)
+
     def backward(
         self, network: Network, chunk: Chunk, places: slice, minibatch: int | None = None, *, mean: bool = True
     ) -> BackwardPass:

@@ -101,7 +101,8 @@ def fit(
     on_epoch : each is called with an `EpochRecord` after every epoch; one that returns True ends training.
     processes : those that train together, from `edgewise.processes.join`, each called with the same arguments. Each
         goes through its share of every minibatch, and the steps are those that one process would take. The first alone
-        saves. Neither streams nor `sparse`, `callbacks` and `state` go with it.
+        saves. Callbacks are called in every process, with the record that one process alone would have; one that
+        returns True in any of them ends training in all. Of a stream every process is given all.
     progress : show a bar if rich is installed and stderr is a terminal.
 
     Raises DataError for data that do not fit, and when the loss is no longer finite: the message says at which epoch
@@ -127,13 +128,19 @@ def fit(
         source, held_out = batches.split(source, validation, seed)
     elif validation is not None:
         held_out = batches.read(target, validation, None, None)
-    batch_size = int(batch_size) if source.n_samples is None else min(int(batch_size), source.n_samples)
+    batch_size = int(batch_size)
     if processes is not None:
-        _check_shared(processes, batch_size, sparse=sparse, callbacks=callbacks, state=state)
+        if batch_size % processes.size:
+            raise DataError(
+                f"{processes.size} processes cannot share minibatches of {batch_size} samples evenly; choose a "
+                f"batch_size that {processes.size} divides"
+            )
         batch_size //= processes.size
         source = batches.share(source, processes.rank, processes.size)
         held_out = None if held_out is None else batches.share(held_out, processes.rank, processes.size)
         threads = processes.threads if threads is None else threads
+    if source.n_samples is not None:
+        batch_size = min(batch_size, source.n_samples)
     run = Run(
         net,
         source,
@@ -165,14 +172,11 @@ def fit(
     if checkpoint is None and resume is not None:
         checkpoint = resume
     saved = checkpoint if checkpoint is None or isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
-    if processes is not None and not processes.is_first:
-        saved = None
     if state is not None:
         run.go_on(state)
     if resume is not None:
         run.restore(resume)
-    else:
-        run.check_alike()
+    run.check_alike(saved)
     with display(progress, run.epochs) as shown:
         run.train(saved, shown)
     if state is not None:
@@ -194,17 +198,6 @@ def check_settings(
             raise DataError(f"validation must be a pair (x, y) or a share, not {len(validation)} things")
     elif isinstance(validation, int | float) and not 0 < validation < 1:
         raise DataError(f"validation must be a pair (x, y), a share between 0 and 1, or a stream, not {validation!r}")
-
-
-def _check_shared(processes: Processes, batch_size: int, **refused: Any) -> None:
-    for name, given in refused.items():
-        if given:
-            raise DataError(f"{name} cannot be had where several processes train together")
-    if batch_size % processes.size:
-        raise DataError(
-            f"{processes.size} processes cannot share minibatches of {batch_size} samples evenly; choose a batch_size "
-            f"that {processes.size} divides"
-        )
 
 
 def default_loss(net: Network, y: ArrayLike | None) -> str:

@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike
 
 from edgewise import activations, aggregations
 from edgewise.errors import GraphError
-from edgewise.network import Network
+from edgewise.network import Network, float_dtype
 
 SCALED: dict[str, tuple[str, float]] = {
     "sigmoid": ("sigmoid", 5.0),
@@ -54,27 +54,34 @@ def from_neat(genome: Any, config: Any, *, dtype: DTypeLike = "float64") -> Netw
         genes = [genome.nodes[key] for key in keys[len(inputs) :]]
     except KeyError as error:
         raise GraphError(f"the genome has no node {error}, which its outputs need") from None
-    scales = [_ours(gene) for gene in genes]
-    fed = {head for _, head, _ in arcs}
-    bias, response = np.zeros(len(keys)), np.ones(len(keys))
-    bias[len(inputs) :] = [
-        scale * (gene.bias + (gene.response if _is_empty_product(gene, fed) else 0.0))
-        for gene, (_, scale) in zip(genes, scales, strict=True)
-    ]
-    response[len(inputs) :] = [scale * gene.response for gene, (_, scale) in zip(genes, scales, strict=True)]
-    return Network(
-        np.array([place[tail] for tail, _, _ in arcs], np.int32),
-        np.array([place[head] for _, head, _ in arcs], np.int32),
-        np.array([weight for _, _, weight in arcs], np.float64),
-        bias=bias,
-        activation=["identity"] * len(inputs) + [name for name, _ in scales],
-        aggregation=["sum"] * len(inputs) + [gene.aggregation for gene in genes],
-        response=response,
-        inputs=np.arange(len(inputs)),
-        outputs=np.arange(len(inputs), len(inputs) + len(outputs)),
-        names=list(map(str, keys)),
-        dtype=dtype,
-    )
+    known: dict[tuple[str, str], tuple[str, str, float]] = {}
+    biases, responses, activation, aggregation = [0.0] * len(inputs), [1.0] * len(inputs), [], []
+    for gene in genes:
+        kind = gene.activation, gene.aggregation
+        found = known.get(kind) or known.setdefault(kind, _ours(gene))
+        activation.append(found[0])
+        aggregation.append(found[1])
+        biases.append(found[2] * gene.bias)
+        responses.append(found[2] * gene.response)
+    if any(kind[1] == "product" for kind in known):
+        fed = {head for _, head, _ in arcs}
+        for j, gene in enumerate(genes, len(inputs)):
+            if _is_empty_product(gene, fed):
+                biases[j] = _ours(gene)[2] * (gene.bias + gene.response)
+    number = float_dtype(dtype)
+    with np.errstate(over="ignore"):  # which is said as what it is then: a number that is not finite
+        return Network.of_arrays(
+            np.array([place[tail] for tail, _, _ in arcs], np.int32),
+            np.array([place[head] for _, head, _ in arcs], np.int32),
+            np.array([weight for _, _, weight in arcs], number),
+            np.array(biases, number),
+            np.array(responses, number),
+            activation,
+            aggregation,
+            len(inputs),
+            len(outputs),
+            tuple(map(str, keys)),
+        )
 
 
 def to_neat(network: Network, genome: Any, config: Any = None) -> Any:
@@ -104,7 +111,7 @@ def to_neat(network: Network, genome: Any, config: Any = None) -> Any:
         if key not in genome.nodes:
             raise GraphError(f"the genome has no node {key}; is the network another one's?")
         gene = genome.nodes[key]
-        scale = _ours(gene)[1]
+        scale = _ours(gene)[2]
         empty = _is_empty_product(gene, fed)
         more = gene.response if empty else 0.0
         if bias != float(made_of(scale * (gene.bias + more))):
@@ -131,19 +138,18 @@ def _needed(arcs: Iterable[tuple[int, int, float]], outputs: list[int]) -> set[i
     return found
 
 
-def _ours(gene: Any) -> tuple[str, float]:
-    found = SCALED.get(gene.activation)
-    if found is None:
+def _ours(gene: Any) -> tuple[str, str, float]:
+    """Its activation and its aggregation, and by how much bias and response are multiplied."""
+    name, scale = SCALED.get(gene.activation, (None, 1.0))
+    if name is None:
         try:
-            activations.get(gene.activation)
+            name = activations.get(gene.activation).name
         except GraphError:
             raise GraphError(
                 f"node {gene.key}: its activation {gene.activation!r} is not neat-python's; register it under this "
                 "name with edgewise.activations.register(name, f, df)"
             ) from None
-        found = gene.activation, 1.0
-    aggregations.get(gene.aggregation)
-    return found
+    return name, aggregations.get(gene.aggregation).name, scale
 
 
 def _is_empty_product(gene: Any, fed: set[int]) -> bool:

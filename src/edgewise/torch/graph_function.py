@@ -37,7 +37,7 @@ DOUBLE_BACKWARD = (
 
 
 def _numbers(tensor: Tensor) -> FloatArray:
-    array: FloatArray = tensor.detach().numpy()
+    array: FloatArray = (tensor.detach() if tensor.requires_grad else tensor).numpy()
     return array if array.flags.c_contiguous else np.ascontiguousarray(array)
 
 

@@ -66,9 +66,16 @@ class GraphModule(nn.Module):
             bound = self._bound = where, with_parameters(self._net, weight, bias, response)
         return bound[1]
 
+    def _read(self) -> tuple[Tensor, Tensor, Tensor | None]:
+        own: dict[str, Any] = self._parameters
+        try:
+            return own["weight"], own["bias"], own["response"]  # a third of the time that attributes take
+        except KeyError:  # pruned or parametrized: made of other parameters
+            return self.weight, self.bias, self.response
+
     def forward(self, x: Tensor) -> Tensor:
         """(…, n_outputs) of x (…, n_inputs)."""
-        weight, bias, response = self.weight, self.bias, self.response
+        weight, bias, response = self._read()
         if x.dtype != weight.dtype or x.device.type != "cpu" or x.shape[-1:] != (self.n_inputs,):
             x = self._fitting(x)
         samples = x if x.dim() == 2 else x.reshape(-1, self.n_inputs)

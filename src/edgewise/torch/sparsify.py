@@ -29,9 +29,9 @@ class SparseLayers(GraphModule):
     """Linear layers, each followed by an activation of Edgewise's table, of which only the arcs that there are, are
     stored and computed.
 
-    `weight` (n_arcs,) layer after layer, each row by row of its matrix; `bias` (n_nodes,), of which those of the inputs
-    mean nothing: frozen at 0 if the layers have none. A state dict says where the arcs are, and is refused by layers
-    with others.
+    `weight` (n_arcs,), in the engine's order: `places` says where in which matrix each is; `bias` (n_nodes,), of which
+    those of the inputs mean nothing: frozen at 0 if the layers have none. A state dict says where the arcs are, and is
+    refused by layers with others.
     """
 
     keeps_structure = True
@@ -63,26 +63,37 @@ class SparseLayers(GraphModule):
             outputs=np.arange(first[-2], first[-1]),
             dtype=weights[0].dtype,
         )
+        self._node, net = net.plan.order.copy(), _in_its_own_order(net)
         super().__init__(net, threads=threads)
         self.activations = tuple(activations)
         self.weight.requires_grad_(_own_weight(linears[0]).requires_grad)
         self.bias.requires_grad_(self.has_bias and linears[0].bias.requires_grad)
         self.train(linears[0].training)
 
+    def places(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Of each of the weights (E,) the layer, from 0, and the row and column it has in that layer's matrix."""
+        first = np.cumsum([0, *self.sizes])
+        tail, head = self._node[self._net.tail], self._node[self._net.head]
+        layer = np.searchsorted(first, head, side="right") - 2
+        found = layer, head - first[layer + 1], tail - first[layer]
+        layers, rows, columns = (torch.from_numpy(part.astype(np.int64)) for part in found)
+        return layers, rows, columns
+
     def to_layers(self) -> nn.Sequential:
         """Dense layers with the same numbers, 0 where there is no arc, and their activations."""
-        net = self._net
         modules: list[nn.Module] = []
         first = np.cumsum([0, *self.sizes])
+        layer, row, column = self.places()
         with torch.no_grad():
+            bias = torch.empty_like(self.bias)
+            bias[torch.from_numpy(self._node).long()] = self.bias
             for k, name in enumerate(self.activations):
                 linear = nn.Linear(self.sizes[k], self.sizes[k + 1], bias=self.has_bias, dtype=self.weight.dtype)
-                here = np.flatnonzero((net.head >= first[k + 1]) & (net.head < first[k + 2]))
-                row, column = (torch.from_numpy(part[here]) for part in (net.head - first[k + 1], net.tail - first[k]))
+                here = layer == k
                 linear.weight.zero_()
-                linear.weight[row, column] = self.weight[torch.from_numpy(here)]
+                linear.weight[row[here], column[here]] = self.weight[here]
                 if self.has_bias:
-                    linear.bias.copy_(self.bias[first[k + 1] : first[k + 2]])
+                    linear.bias.copy_(bias[first[k + 1] : first[k + 2]])
                 modules += [linear] if name == "identity" else [linear, activation(name)]
         return nn.Sequential(*modules).train(self.training)
 
@@ -114,6 +125,22 @@ class SparseLinear(SparseLayers):
     def extra_repr(self) -> str:
         density = self._net.n_edges / (self.n_inputs * self.n_outputs)
         return f"in_features={self.n_inputs}, out_features={self.n_outputs}, density={density:.3g}"
+
+
+def _in_its_own_order(net: Network) -> Network:
+    """The same with nodes and edges numbered as the engine goes through them: so it reads the weights as they lie,
+    where each step of training brings new ones."""
+    position, edge, order = net.plan.position, net.plan.in_edge, net.plan.order
+    return Network(
+        position[net.tail[edge]],
+        position[net.head[edge]],
+        net.weight[edge],
+        bias=net.bias[order],
+        activation=np.array(net.activations)[order].tolist(),
+        inputs=position[net.inputs],
+        outputs=position[net.outputs],
+        dtype=net.dtype,
+    )
 
 
 @dataclass(frozen=True, slots=True)
