@@ -179,7 +179,7 @@ def test_noise_is_that_of_the_gradients_of_samples():
 def test_units_that_die_are_told_with_when():
     net = network()
     watch = ew.Watch(5)
-    fit(net, watch, epochs=6, optimizer=ew.SGD(30.0), clip_norm=1.0)
+    fit(net, watch, epochs=12, optimizer=ew.SGD(30.0), clip_norm=1.0)
     report = watch.report()
     died = next(finding for finding in report.findings if finding.code == "units_died")
     assert died.evidence["last"] <= watch.moments[-1].step - 8 * 5 + 5  # for so many looks at 32 samples

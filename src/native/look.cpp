@@ -25,14 +25,14 @@ constexpr double NONE = std::numeric_limits<double>::quiet_NaN();
 }  // namespace
 
 Size Watched::wanted(Size step_size, Size every) const {
-    const Size share = samples ? samples : std::max(few, step_size / (every < often ? 8 : 4));
-    return std::min(share, step_size);
+    const Size share = std::max(few, step_size / 4);
+    return std::min(samples ? samples : every < often ? share / 2 : share, step_size);
 }
 
 template <class T>
 Look<T>::Look(const Structure& s, const Watched& watched, Size most_samples, int threads)
     : sweep(s, kernels<T>(), most_samples, threads),
-      squares_(s, kernels<T>(), 2 * static_cast<Size>(sweep.shape.n_tiles) * sweep.shape.lanes, threads), watched_(watched), threads_(threads), level_(s.plan.n_nodes),
+      squares_(s, kernels<T>(), 2 * static_cast<Size>(sweep.shape.n_tiles) * sweep.shape.lanes, threads), watched_(watched), most_threads_(threads), threads_(threads), level_(s.plan.n_nodes),
       width_(watched.n_levels), out_square_(s.plan.n_arcs), block_square_(s.plan.n_block_arcs) {
     for (Index row = 0; row < s.plan.n_nodes; ++row) {
         level_[row] = watched.level[s.node[row]];
@@ -46,6 +46,12 @@ Look<T>::Look(const Structure& s, const Watched& watched, Size most_samples, int
     squares_.expect_gates();
     squared_sensitivity_ = Buffer<T>(times(squares_.shape.n_tiles, squares_.d_stride));
     list_runs();
+}
+
+template <class T>
+void Look<T>::use_threads(int n) {
+    threads_ = std::min(n, most_threads_);
+    for (Sweep<T>* one : {&sweep, &squares_}) one->n_threads = std::min(one->n_threads, threads_);
 }
 
 template <class T>

@@ -19,8 +19,8 @@ struct Watched {
     std::int64_t *last_open, *step_of;                // (n_nodes) samples seen by then, and the step
     std::uint8_t* opened;                             // (n_nodes) whether it has ever been open
     double* seen;     // (3) samples; and lately tr Σ and |G|², of the gradient G and its covariance Σ over samples
-    Size samples;     // to look at; 0 is a share of the step's, at least `few`
-    Size few, often;  // with looks less than `often` steps apart the share is smaller and G seldom asked for
+    Size samples;     // to look at; 0 is a quarter of the step's, at least `few`
+    Size few, often;  // with looks less than `often` steps apart it is half of that, and G seldom asked for
     double lately;    // samples over which closed, tr Σ and |G|² are averaged
     double dead_after, saturated_from;  // samples in a row without a gate; share of samples with a closed one
 
@@ -38,6 +38,8 @@ public:
 
     static std::size_t row_size(Index n_levels) { return static_cast<std::size_t>(Column::count) + 5 * n_levels - 2; }
 
+    // On how many threads it works; at most as many as it was made for.
+    void use_threads(int n);
     // Before the step: `count` samples from `place` of the order on, then whether there is more to hear of the gradient.
     void passes(const Parameters<T>& p, const TrainingData<T>& data, Size place, Size count, Loss loss, T parameter,
                 Size step, double* row);
@@ -68,7 +70,7 @@ private:
 
     Sweep<T> squares_;  // of twice the samples
     Watched watched_;
-    int threads_;
+    int most_threads_, threads_;
     std::vector<Index> level_, width_;  // (n_nodes) by row; (n_levels) nodes
     std::vector<Run> runs_;             // slots whose weights lead from one level
     Buffer<T> gate_, sensitivity_;      // (n_tiles, n_nodes, lanes)

@@ -5,6 +5,8 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
+#include <type_traits>
 #include <vector>
 
 #include "kernels.hpp"
@@ -32,10 +34,16 @@ public:
     // Forward, if `values` are wanted (and gates, if they are); backward, if `what` is not null, with S(j⁻,t) over the
     // values if that is wanted and the structure allows it. Each tile is one thread's, from before(tile, member), where
     // its inputs may be read, by way of between(tile, member), when it has its values and not yet its sensitivities, to
-    // the end; or, level by level, each of the four is done to all tiles before the next.
+    // the end; or, level by level, each of the four is done to all tiles before the next. beside() is something else that
+    // is done meanwhile, by one thread; level by level, before.
+    template <class Before, class Between, class Beside>
+    void run(const Parameters<T>& p, bool values, bool gates, const Backward* what, bool over_values, const Before& before,
+             const Between& between, const Beside& beside);
     template <class Before, class Between>
     void run(const Parameters<T>& p, bool values, bool gates, const Backward* what, bool over_values, const Before& before,
-             const Between& between);
+             const Between& between) {
+        run(p, values, gates, what, over_values, before, between, nullptr);
+    }
     // After a run that wrote over the values: room for these elsewhere, with the inputs in it, and S(j⁻,t) in d.
     void part_values();
 
@@ -50,9 +58,7 @@ public:
         if (shape.by_level)
             share_out(n_threads, n_tiles, each);
         else
-            share_out(n_threads, std::min(shape.n_groups, n_tiles), [&](Size group, int member) {
-                for (Size tile = group; tile < n_tiles; tile += shape.n_groups) each(tile, member);
-            });
+            each_group(each, nullptr);
     }
 
     // Room for `count` seeds a sample, at the rows where seed_row, which must last, numbers them; and for losses.
@@ -100,6 +106,17 @@ public:
     T* scratch(int member) { return scratch_.data() + member * scratch_each_; }
 
 private:
+    // The tiles, group by group, and beside() first, unless it is null.
+    template <class Each, class Beside>
+    void each_group(const Each& each, const Beside& beside) {
+        constexpr int ALONE = std::is_same_v<Beside, std::nullptr_t> ? 0 : 1;
+        share_out(n_threads, ALONE + std::min(shape.n_groups, n_tiles), [&](Size unit, int member) {
+            if constexpr (ALONE) {
+                if (unit == 0) return beside();
+            }
+            for (Size tile = unit - ALONE; tile < n_tiles; tile += shape.n_groups) each(tile, member);
+        });
+    }
     void forward_tile(const Parameters<T>& p, Size tile, bool gates, int member);
     void forward_levels(const Parameters<T>& p, bool gates);
     void backward_tile(const Parameters<T>& p, Backward what, Size tile, int member);
@@ -118,22 +135,25 @@ private:
 };
 
 template <class T>
-template <class Before, class Between>
+template <class Before, class Between, class Beside>
 void Sweep<T>::run(const Parameters<T>& p, bool values, bool gates, const Backward* what, bool over_values,
-                   const Before& before, const Between& between) {
+                   const Before& before, const Between& between, const Beside& beside) {
     gates &= s.keeps_gates;
     if (values) overwritten = false;
     if (what && over_values) overwritten = true;
     if (gates || (what && !overwritten)) expect_gates();
     if (!shape.by_level) {
-        each_tile([&](Size tile, int member) {
-            before(tile, member);
-            if (values) forward_tile(p, tile, gates, member);
-            between(tile, member);
-            if (what) backward_tile(p, *what, tile, member);
-        });
+        each_group(
+            [&](Size tile, int member) {
+                before(tile, member);
+                if (values) forward_tile(p, tile, gates, member);
+                between(tile, member);
+                if (what) backward_tile(p, *what, tile, member);
+            },
+            beside);
         return;
     }
+    if constexpr (!std::is_same_v<Beside, std::nullptr_t>) beside();
     each_tile(before);
     if (values) forward_levels(p, gates);
     each_tile(between);

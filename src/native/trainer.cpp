@@ -186,7 +186,7 @@ void Trainer<T>::take_step(double batch_weight, double rate_factor) {
     spread();
 }
 
-// Nodes are not dropped for a look.
+// All of a look but what the step changes. Nodes are not dropped for it.
 template <class T>
 void Trainer<T>::look_before(const TrainingData<T>& data, Size place, const Looks<T>& looks) {
     Look<T>& look = *looks.look;
@@ -198,7 +198,6 @@ void Trainer<T>::look_before(const TrainingData<T>& data, Size place, const Look
     // as many as are in the step's first minibatch, so that the same nodes are dropped, and fewer than in the step
     const Size few = std::min({count, batch_size_, std::min(step_size(), data.n - place) / 2});
     if (look.hears(steps_, looks.every) && few > 0) {
-        view_.dropout.key = key(0);
         look.gradient(view_, data, place, few, loss_, loss_parameter_);
         sum_gradient(look.sweep, false);
         few_ = data.effective(place, few);
@@ -213,6 +212,7 @@ Size Trainer<T>::run(const TrainingData<T>& data, Size first, Size n_steps, doub
     const auto began = std::chrono::steady_clock::now();
     const auto passed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count(); };
     const Size lanes = sweep_.shape.lanes;
+    if (looks.look) looks.look->use_threads(sweep_.shape.by_level ? sweep_.n_threads : 1);
     diverged_ = false;
     Size place = first;
     // the clock is looked at when the steps have doubled, so at the latest after twice the time
@@ -221,7 +221,6 @@ Size Trainer<T>::run(const TrainingData<T>& data, Size first, Size n_steps, doub
         const Size number = place / step_size(), start = place;
         const bool looking = looks.due(steps_);
         if (looking && looks.taken == looks.room) break;
-        if (looking) look_before(data, start, looks);
         double step_weight = 0;
         for (Size part = 0; part < settings_.accumulate && place < data.n; ++part) {
             const Size count = std::min(batch_size_, data.n - place);
@@ -231,20 +230,23 @@ Size Trainer<T>::run(const TrainingData<T>& data, Size first, Size n_steps, doub
             view_.dropout.key = key(part);
             const Backward all{true, true, true, true};
             sweep_.hold(count);
-            sweep_.run(
-                view_, true, true, teaches ? &all : nullptr, s.can_overwrite,
-                [&](Size tile, int) {
-                    sweep_.read_inputs(tile, data.x, sample);
-                    if (data.y) sweep_.read_seeds(tile, data.y, sample);
-                },
-                [&](Size tile, int) {
-                    sweep_.loss_of_tile(tile, loss_, loss_parameter_, sample, data.label, data.sample_weight);
-                    const Size at = place + tile * lanes;
-                    std::copy_n(sweep_.loss.data() + tile * lanes, sweep_.valid(tile), data.loss + at);
-                    sweep_.kernels.scatter_samples(sweep_.y.data() + tile * sweep_.y_stride, sweep_.shape.vectors,
-                                                   s.output_row, s.n_outputs, 0, sweep_.valid(tile),
-                                                   data.output + at * s.n_outputs, s.n_outputs);
-                });
+            const auto read = [&](Size tile, int) {
+                sweep_.read_inputs(tile, data.x, sample);
+                if (data.y) sweep_.read_seeds(tile, data.y, sample);
+            };
+            const auto answer = [&](Size tile, int) {
+                sweep_.loss_of_tile(tile, loss_, loss_parameter_, sample, data.label, data.sample_weight);
+                const Size at = place + tile * lanes;
+                std::copy_n(sweep_.loss.data() + tile * lanes, sweep_.valid(tile), data.loss + at);
+                sweep_.kernels.scatter_samples(sweep_.y.data() + tile * sweep_.y_stride, sweep_.shape.vectors, s.output_row,
+                                               s.n_outputs, 0, sweep_.valid(tile), data.output + at * s.n_outputs,
+                                               s.n_outputs);
+            };
+            if (looking && part == 0)  // while the gradient has not been summed, it is the look's to use
+                sweep_.run(view_, true, true, teaches ? &all : nullptr, s.can_overwrite, read, answer,
+                           [&] { look_before(data, start, looks); });
+            else
+                sweep_.run(view_, true, true, teaches ? &all : nullptr, s.can_overwrite, read, answer);
             if (teaches) {
                 T nothing = 0;
                 for (Size k = 0; k < count; ++k) nothing += data.loss[place + k] * T(0);

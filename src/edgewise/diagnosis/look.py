@@ -25,9 +25,9 @@ SEEN_ENOUGH = 256
 LATELY = 256
 """samples over which gates and noise are averaged"""
 FEW = 16
-"""Of so many samples all are looked at: fewer would take as long."""
+"""Of so many samples all are looked at: fewer would take nearly as long."""
 OFTEN = 16
-"""Where looks are fewer steps apart, they are at fewer samples, and noise is heard at each 16th alone."""
+"""Where looks are fewer steps apart, they are at half of the samples, and noise is heard at each 16th alone."""
 
 
 class Column(IntEnum):
@@ -140,7 +140,7 @@ def take(record: StepRecord, memory: Memory, every: int, wanted: int | None) -> 
     net = record.before
     known = _known(net)
     if wanted is None:
-        wanted = max(FEW, record.n_samples // (8 if every < OFTEN else 4))
+        wanted = max(FEW, record.n_samples // 4) // (2 if every < OFTEN else 1)
     x, y, weight = record.samples(wanted)
     start, _ = objective.read(net, len(x), None, y, record.loss_function, weight, None)
     assert isinstance(start, objective.LossTarget)

@@ -91,8 +91,8 @@ class Watch:
     """A callback of `fit`: what the network looks like every so many steps.
 
     every : steps from one look to the next, from the first step on.
-    samples : of a minibatch at most so many are looked at; None is an eighth of it, or a quarter if every ≥ 16, and at
-        least 16, which keeps a look at about a step's own cost.
+    samples : of a minibatch at most so many are looked at; None is a quarter of it, at least 16, and half of that if
+        every < 16, which keeps a look at less than a step's own cost.
     keep : moments at most. When there are more, every second one is forgotten and `every` is doubled.
 
     Where the core takes the steps it takes the looks as well; a network whose heads do not all sum, a loss, an

@@ -51,7 +51,7 @@ void bind_look(nb::module_& module, const char* name) {
                  if (n_levels < 1) throw std::invalid_argument("there is a level at least");
                  for (std::size_t k = 0; k < level.size(); ++k)
                      if (level.data()[k] >= n_levels) throw std::out_of_range("level holds one that is out of range");
-                 if (few < 1 || often < 1 || step_size < 1) throw std::invalid_argument("a look needs a sample");
+                 if (few < 2 || often < 1 || step_size < 1) throw std::invalid_argument("a look needs a sample");
                  if (s.plan.n_extra > 0) throw std::invalid_argument("a look is at a network whose heads sum");
                  const auto size = [](std::size_t n) { return static_cast<Size>(checked_size(n, "samples")); };
                  const edgewise::Watched watched{n_levels, level.data(), closed_below.data(), hidden.data(),
