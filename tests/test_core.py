@@ -436,7 +436,6 @@ def test_trainers_over_wrong_arrays_are_refused():
         "n_steps": 10,
         "seconds": 1.0,
         "look": None,
-        "every": 1,
         "rows": None,
     }
     for wrong in (
@@ -474,6 +473,7 @@ def test_trainers_over_wrong_arrays_are_refused():
         "step_of": np.zeros(n, np.int64),
         "opened": np.zeros(n, np.uint8),
         "seen": np.array([0, np.nan, np.nan]),
+        "every": 1,
         "samples": 0,
         "few": 16,
         "often": 16,
@@ -490,6 +490,7 @@ def test_trainers_over_wrong_arrays_are_refused():
         ),
         {"n_levels": 0},
         {"n_levels": 2},
+        {"every": 0},
         {"few": 0},
         {"often": 0},
         {"step_size": 0},
@@ -497,13 +498,12 @@ def test_trainers_over_wrong_arrays_are_refused():
         with pytest.raises((ValueError, IndexError)):
             _core.Look64(**look_right | wrong)
     look = _core.Look64(**look_right)
-    rows = {"look": look, "every": 1, "rows": np.empty((3, look.row_size))}
+    rows = {"look": look, "rows": np.empty((3, look.row_size))}
     other = _core.Look64(**look_right | {"structure": structure_of(ew.mlp([2, 3, 1]))})
     for wrong in (
         {"rows": None},
         {"rows": np.empty((3, look.row_size - 1))},
         {"rows": np.empty((0, look.row_size))},
-        {"every": 0},
         {"look": other},
         {"look": _core.Look64(**look_right | {"step_size": 3})},
     ):

@@ -108,6 +108,7 @@ class Look32:
         step_of: NDArray[np.int64],
         opened: NDArray[np.uint8],
         seen: NDArray[np.float64],
+        every: int,
         samples: int,
         few: int,
         often: int,
@@ -162,7 +163,6 @@ class Trainer32:
         n_steps: int,
         seconds: float,
         look: Look32 | None,
-        every: int,
         rows: NDArray[np.float64] | None,
     ) -> tuple[int, int]: ...
     @property

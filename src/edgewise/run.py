@@ -54,7 +54,7 @@ class Looker(Protocol):
         """For how many looks there is room."""
 
     def look(self, network: Network, step_size: int, threads: int | None) -> NativeLook | None:
-        """At steps of this network, of at most so many samples; None if the core cannot."""
+        """What looks every so many steps of this network, of at most so many samples; None if the core cannot."""
 
     def looked(
         self, rows: FloatArray, epoch: int, network: Network, loss: Loss, samples: Callable[..., Samples]
@@ -99,7 +99,7 @@ class Run:
         self.steps = steps.begin(net, method)
         self.looker = next((each for each in callbacks if isinstance(each, Looker)), None)
         self.look: NativeLook | None = None
-        self.looked_with: Steps | None = None
+        self.looked_with: tuple[Steps, int] | None = None
         self.processes = method.processes
         self.meetings = None if method.processes is None else Meetings(method.processes)
         self.epoch = self.chunk = self.place = 0
@@ -229,12 +229,11 @@ class Run:
         """What looks from within the core, for the steps to come; None if nothing does."""
         if self.looker is None:
             return None
-        if self.looked_with is not self.steps:
+        if self.looked_with != (self.steps, self.looker.every):
             within = isinstance(self.steps, NativeTraining)
-            self.looked_with = self.steps
+            self.looked_with = self.steps, self.looker.every
             self.look = self.looker.look(self.net, self.method.step_size, self.method.threads) if within else None
         if self.look is not None:
-            self.look.every = self.looker.every
             self.look.room(self.looker.room)
         return self.look
 

@@ -24,7 +24,7 @@ constexpr double NONE = std::numeric_limits<double>::quiet_NaN();
 
 }  // namespace
 
-Size Watched::wanted(Size step_size, Size every) const {
+Size Watched::wanted(Size step_size) const {
     const Size share = std::max(few, step_size / 4);
     return std::min(samples ? samples : every < often ? share / 2 : share, step_size);
 }

@@ -19,12 +19,16 @@ struct Watched {
     std::int64_t *last_open, *step_of;                // (n_nodes) samples seen by then, and the step
     std::uint8_t* opened;                             // (n_nodes) whether it has ever been open
     double* seen;     // (3) samples; and lately tr Σ and |G|², of the gradient G and its covariance Σ over samples
+    Size every;       // steps from one look to the next, counted from the first of all
     Size samples;     // to look at; 0 is a quarter of the step's, at least `few`
     Size few, often;  // with looks less than `often` steps apart it is half of that, and G seldom asked for
     double lately;    // samples over which closed, tr Σ and |G|² are averaged
     double dead_after, saturated_from;  // samples in a row without a gate; share of samples with a closed one
 
-    Size wanted(Size step_size, Size every) const;
+    Size wanted(Size step_size) const;
+    bool due(Size step) const { return step % every == 0; }
+    // Whether there is then more to hear of the gradient.
+    bool hears(Size step) const { return every >= often || step / every % often == 0; }
 };
 
 // The columns of a look; then n_levels each of the root mean squares of Q_w, Q_wg and S; then n_levels - 1 each of the sums
@@ -40,10 +44,9 @@ public:
 
     // On how many threads it works; at most as many as it was made for.
     void use_threads(int n);
-    // Before the step: `count` samples from `place` of the order on, then whether there is more to hear of the gradient.
+    // Before the step: `count` samples from `place` of the order on.
     void passes(const Parameters<T>& p, const TrainingData<T>& data, Size place, Size count, Loss loss, T parameter,
                 Size step, double* row);
-    bool hears(Size step, Size every) const { return every >= watched_.often || step / every % watched_.often == 0; }
     // Leaves the sums of some samples' gradients in `sweep`. Then the square of their mean and that of the whole step's,
     // and of how many samples each is.
     void gradient(const Parameters<T>& p, const TrainingData<T>& data, Size place, Size count, Loss loss, T parameter);

@@ -192,12 +192,12 @@ void Trainer<T>::look_before(const TrainingData<T>& data, Size place, const Look
     Look<T>& look = *looks.look;
     Parameters<T> whole = view_;
     whole.dropout.row = nullptr;
-    const Size count = look.watched().wanted(std::min(step_size(), data.n - place), looks.every);
+    const Size count = look.watched().wanted(std::min(step_size(), data.n - place));
     look.passes(whole, data, place, count, loss_, loss_parameter_, steps_, looks.next());
     few_ = 0;
     // as many as are in the step's first minibatch, so that the same nodes are dropped, and fewer than in the step
     const Size few = std::min({count, batch_size_, std::min(step_size(), data.n - place) / 2});
-    if (look.hears(steps_, looks.every) && few > 0) {
+    if (look.watched().hears(steps_) && few > 0) {
         look.gradient(view_, data, place, few, loss_, loss_parameter_);
         sum_gradient(look.sweep, false);
         few_ = data.effective(place, few);

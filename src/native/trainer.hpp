@@ -24,12 +24,11 @@ struct StepSettings {
 template <class T>
 struct Looks {
     Look<T>* look = nullptr;
-    Size every = 1;          // steps, counted from the first of all
     double* rows = nullptr;  // (room, Look::row_size)
     Size row_size = 0, room = 0;
     Size taken = 0;
 
-    bool due(Size step) const { return look && step % every == 0; }
+    bool due(Size step) const { return look && look->watched().due(step); }
     double* next() const { return rows + taken * row_size; }
 };
 

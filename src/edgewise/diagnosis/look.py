@@ -112,7 +112,7 @@ def _known(net: Network) -> _Known:
 
 
 def within(
-    net: Network, memory: Memory, samples: int | None, step_size: int, threads: int | None
+    net: Network, memory: Memory, every: int, samples: int | None, step_size: int, threads: int | None
 ) -> engines.NativeLook | None:
     """Looks taken by the core; None where an aggregation is none that its squares know."""
     if not set(net.aggregation_names) <= {"sum", "mean"}:
@@ -126,6 +126,7 @@ def within(
         threads,
         known.n_levels,
         arrays,
+        every=every,
         samples=samples or 0,
         few=FEW,
         often=OFTEN,

@@ -128,7 +128,7 @@ class Watch:
 
     def look(self, network: Network, step_size: int, threads: int | None) -> NativeLook | None:
         """What looks for it within the core; see `edgewise.run.Looker`."""
-        return look.within(network, self._remembered(network), self.samples, step_size, threads)
+        return look.within(network, self._remembered(network), self.every, self.samples, step_size, threads)
 
     @property
     def room(self) -> int:

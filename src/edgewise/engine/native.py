@@ -349,8 +349,6 @@ class NativeLook:
         self.core = kind(
             structure_of(network), n_levels, step_size=step_size, threads=_team(threads), **arrays, **settings
         )
-        self.every = 1
-        """Steps from one look to the next."""
         self.rows = np.empty((1, self.core.row_size))
         self.taken = 0
         """How many rows the last run has filled."""
@@ -428,7 +426,6 @@ class NativeTraining:
             n_steps,
             seconds,
             None if look is None else look.core,
-            1 if look is None else look.every,
             None if look is None else look.rows,
         )
         if look is not None:

@@ -34,7 +34,7 @@ void bind_look(nb::module_& module, const char* name) {
              [](Bound* self, const BoundStructure& structure, Index n_levels, IndexIn level, In<double> closed_below,
                 In<std::uint8_t> hidden, In<std::uint8_t> squashing, In<std::uint8_t> smooth, Out<double> closed,
                 Out<std::int64_t> last_open, Out<std::int64_t> step_of, Out<std::uint8_t> opened, Out<double> seen,
-                std::size_t samples, std::size_t few, std::size_t often, double lately, double dead_after,
+                std::size_t every, std::size_t samples, std::size_t few, std::size_t often, double lately, double dead_after,
                 double saturated_from, std::size_t step_size, int threads) {
                  const edgewise::Structure& s = structure.view();
                  const auto check = [&](const auto& array, const char* what) { check_size(array.size(), s.plan.n_nodes, what); };
@@ -51,15 +51,14 @@ void bind_look(nb::module_& module, const char* name) {
                  if (n_levels < 1) throw std::invalid_argument("there is a level at least");
                  for (std::size_t k = 0; k < level.size(); ++k)
                      if (level.data()[k] >= n_levels) throw std::out_of_range("level holds one that is out of range");
-                 if (few < 2 || often < 1 || step_size < 1) throw std::invalid_argument("a look needs a sample");
+                 if (every < 1 || few < 2 || often < 1 || step_size < 1) throw std::invalid_argument("a look needs a sample");
                  if (s.plan.n_extra > 0) throw std::invalid_argument("a look is at a network whose heads sum");
                  const auto size = [](std::size_t n) { return static_cast<Size>(checked_size(n, "samples")); };
                  const edgewise::Watched watched{n_levels, level.data(), closed_below.data(), hidden.data(),
                                                  squashing.data(), smooth.data(), closed.data(), last_open.data(),
-                                                 step_of.data(), opened.data(), seen.data(), size(samples), size(few),
+                                                 step_of.data(), opened.data(), seen.data(), size(every), size(samples), size(few),
                                                  size(often), lately, dead_after, saturated_from};
-                 // the share is the larger the farther looks are apart
-                 const Size most = watched.wanted(size(step_size), watched.often);
+                 const Size most = watched.wanted(size(step_size));
                  std::unique_ptr<edgewise::Look<T>> look;
                  {
                      nb::gil_scoped_release release;
@@ -74,7 +73,7 @@ void bind_look(nb::module_& module, const char* name) {
              nb::arg("closed_below").noconvert(), nb::arg("hidden").noconvert(), nb::arg("squashing").noconvert(),
              nb::arg("smooth").noconvert(), nb::arg("closed").noconvert(), nb::arg("last_open").noconvert(),
              nb::arg("step_of").noconvert(), nb::arg("opened").noconvert(), nb::arg("seen").noconvert(),
-             nb::arg("samples"), nb::arg("few"), nb::arg("often"), nb::arg("lately"), nb::arg("dead_after"),
+             nb::arg("every"), nb::arg("samples"), nb::arg("few"), nb::arg("often"), nb::arg("lately"), nb::arg("dead_after"),
              nb::arg("saturated_from"), nb::arg("step_size"), nb::arg("threads"))
         .def_prop_ro("row_size",
                      [](const Bound& self) { return edgewise::Look<T>::row_size(self.own->watched().n_levels); });
@@ -116,7 +115,7 @@ void bind_trainer(nb::module_& module, const char* name) {
              [](Trainer& self, In2<T> x, std::optional<In2<T>> y, std::optional<In<Size>> label,
                 std::optional<In<T>> sample_weight, In<Size> order, std::optional<In<double>> rate_factor,
                 Out2<T> output, Out<T> losses, std::size_t first, std::size_t n_steps, double seconds,
-                const BoundLook<T>* look, std::size_t every, std::optional<Out2<double>> rows) {
+                const BoundLook<T>* look, std::optional<Out2<double>> rows) {
                  const edgewise::Structure& s = self.structure();
                  check_size(x.shape(1), s.n_inputs, "a row of x");
                  check_targets<T>(s, x.shape(0), self.loss(), y, label, sample_weight);
@@ -137,11 +136,11 @@ void bind_trainer(nb::module_& module, const char* name) {
                                                       losses.data()};
                  edgewise::Looks<T> looks;
                  if (look) {
-                     if (!rows || rows->shape(0) < 1 || every < 1) throw std::invalid_argument("a look needs rows to go to");
+                     if (!rows || rows->shape(0) < 1) throw std::invalid_argument("a look needs rows to go to");
                      if (look->own->sweep.s.node != s.node || look->step_size < self.step_size())
                          throw std::invalid_argument("the look is of another network, or of larger steps");
                      check_size(rows->shape(1), edgewise::Look<T>::row_size(look->own->watched().n_levels), "a row of looks");
-                     looks = {look->own.get(), static_cast<Size>(every), rows->data(), static_cast<Size>(rows->shape(1)),
+                     looks = {look->own.get(), rows->data(), static_cast<Size>(rows->shape(1)),
                               static_cast<Size>(rows->shape(0)), 0};
                  }
                  nb::gil_scoped_release release;
@@ -152,7 +151,7 @@ void bind_trainer(nb::module_& module, const char* name) {
              nb::arg("x").noconvert(), nb::arg("y").noconvert().none(), nb::arg("label").noconvert().none(),
              nb::arg("sample_weight").noconvert().none(), nb::arg("order").noconvert(),
              nb::arg("rate_factor").noconvert().none(), nb::arg("output").noconvert(), nb::arg("losses").noconvert(),
-             nb::arg("first"), nb::arg("n_steps"), nb::arg("seconds"), nb::arg("look").none(), nb::arg("every"),
+             nb::arg("first"), nb::arg("n_steps"), nb::arg("seconds"), nb::arg("look").none(),
              nb::arg("rows").noconvert().none())
         .def_prop_ro("diverged", &Trainer::diverged)
         .def_prop_ro("steps", &Trainer::steps)
