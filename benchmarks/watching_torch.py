@@ -19,18 +19,18 @@ from edgewise.torch import watch
 COMMAND = "python -m benchmarks.watching_torch --write docs/watching.md"
 BEGIN, FINISH = "<!-- PyTorch figures begin -->", "<!-- PyTorch figures end -->"
 STEPS = 50
-PACE = timing.Pace(25.0, 3, 20)
+PACE = timing.Pace(15.0, 2, 20)
 
 
 def perceptron() -> tuple[nn.Module, torch.Tensor]:
-    layers = [part for _ in range(3) for part in (nn.Linear(1024, 1024), nn.ReLU())]
-    return nn.Sequential(nn.Linear(784, 1024), nn.ReLU(), *layers, nn.Linear(1024, 10)), torch.randn(256, 784)
+    layers = [part for _ in range(3) for part in (nn.Linear(512, 512), nn.ReLU())]
+    return nn.Sequential(nn.Linear(784, 512), nn.ReLU(), *layers, nn.Linear(512, 10)), torch.randn(128, 784)
 
 
 def convolutions() -> tuple[nn.Module, torch.Tensor]:
-    first = [nn.Conv2d(3, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 64, 3, padding=1, stride=2), nn.ReLU()]
-    then = [nn.Conv2d(64, 64, 3, padding=1, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(64 * 64, 10)]
-    return nn.Sequential(*first, *then), torch.randn(64, 3, 32, 32)
+    first = [nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 32, 3, padding=1, stride=2), nn.ReLU()]
+    then = [nn.Conv2d(32, 32, 3, padding=1, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(32 * 64, 10)]
+    return nn.Sequential(*first, *then), torch.randn(32, 3, 32, 32)
 
 
 def by_hand(model: nn.Module, seen: list[float]) -> list[Any]:
@@ -90,8 +90,8 @@ def main() -> None:
     torch.manual_seed(0)
     lines = [f"Best times of a step, of {STEPS} in a run: `{COMMAND}`.", ""]
     for name, (model, x) in {
-        "784-1024⁴-10, 256 samples": perceptron(),
-        "three convolutions, 64 images": convolutions(),
+        "784-512⁴-10, 128 samples": perceptron(),
+        "three convolutions, 32 images": convolutions(),
     }.items():
         each = sides(model, x)
         if len(lines) == 2:
