@@ -20,7 +20,7 @@ from neat.genes import DefaultConnectionGene, DefaultNodeGene
 from neat.nn import FeedForwardNetwork
 
 import edgewise as ew
-from benchmarks import machine, report, timing
+from benchmarks import machine, report, tables, timing
 
 INPUTS, OUTPUTS, BATCH = 4, 3, 150
 SIZES = ((3, 20), (15, 60), (60, 300))
@@ -28,7 +28,6 @@ SIZES = ((3, 20), (15, 60), (60, 300))
 STEP = 1e-6
 COMMAND = "python -m benchmarks.genomes --write docs/neat.md"
 THERE_AND_BACK = "ten gradient steps, from the genome and back"
-BEGIN, FINISH = "<!-- figures begin -->", "<!-- figures end -->"
 
 CONFIG = SimpleNamespace(
     genome_config=SimpleNamespace(
@@ -187,10 +186,7 @@ def main(arguments: list[str] | None = None) -> int:
         for name, seconds in results[size].items():
             print(f"{size[1]:4} connections, {name}: {report.seconds(seconds)}", flush=True)
     if options.write is not None:
-        text = options.write.read_text(encoding="utf-8")
-        before, _, rest = text.partition(BEGIN)
-        table = markdown(results, machine.measure(True))
-        options.write.write_text(f"{before}{BEGIN}\n\n{table}\n{FINISH}{rest.partition(FINISH)[2]}", encoding="utf-8")
+        tables.put(options.write, f"\n{markdown(results, machine.measure(True))}")
     return 0
 
 

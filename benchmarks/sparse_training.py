@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import edgewise as ew
-from benchmarks import machine, report
+from benchmarks import machine, report, tables
 
 SIZES = (784, 1024, 1024, 10)
 BATCH, EPOCHS, WARMUP, DECAY = 128, 40, 0.05, 0.05
@@ -33,7 +33,6 @@ DENSITIES = (0.1, 0.05, 0.02)
 SEEDS = (0, 1, 2)
 ACCURACY = 0.95
 COMMAND = "python -m benchmarks.sparse_training --mnist FOLDER --write docs/sparse-training.md"
-BEGIN, FINISH = "<!-- figures begin -->", "<!-- figures end -->"
 
 
 @dataclass(frozen=True)
@@ -389,9 +388,7 @@ def main() -> int:
         numbers = {"changes": changes, "results": [asdict(r) for r in results]}
         options.json.write_text(json.dumps(numbers, indent=1), encoding="utf-8")
     if options.write is not None:
-        text = options.write.read_text(encoding="utf-8")
-        before, after = text.split(BEGIN)[0], text.split(FINISH)[1]
-        options.write.write_text(f"{before}{BEGIN}\n\n{table}\n\n{FINISH}{after}", encoding="utf-8")
+        tables.put(options.write, f"\n{table}\n")
         (options.write.parent / "pictures" / "sparse-training.png").write_bytes(picture(results))
     return 0
 

@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 
 import edgewise as ew
-from benchmarks import networks, timing
+from benchmarks import networks, tables, timing
 
 COMMAND = "python -m benchmarks.watching --write docs/watching.md"
-BEGIN, FINISH = "<!-- figures begin -->", "<!-- figures end -->"
 PACE = timing.Pace(28.0, 10, 400)
 LOOKS = (50, 1)
 
@@ -72,9 +71,7 @@ def main() -> None:
         lines.append(f"| {name} | {' | '.join(cells)} |")
         print(lines[-1], flush=True)
     if args.write:
-        before, rest = args.write.read_text("utf-8").split(BEGIN, 1)
-        table = "\n".join(lines)
-        args.write.write_text(f"{before}{BEGIN}\n{table}\n{FINISH}{rest.split(FINISH, 1)[1]}", "utf-8")
+        tables.put(args.write, "\n".join(lines))
 
 
 if __name__ == "__main__":

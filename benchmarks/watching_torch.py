@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmarks import timing
+from benchmarks import tables, timing
 from edgewise.torch import watch
 
 COMMAND = "python -m benchmarks.watching_torch --write docs/watching.md"
-BEGIN, FINISH = "<!-- PyTorch figures begin -->", "<!-- PyTorch figures end -->"
+MARKS = "<!-- PyTorch figures begin -->", "<!-- PyTorch figures end -->"
 STEPS = 50
 PACE = timing.Pace(15.0, 2, 20)
 
@@ -103,9 +103,7 @@ def main() -> None:
         lines.append(f"| {name} | {' | '.join(cells)} |")
         print(lines[-1], flush=True)
     if args.write:
-        before, rest = args.write.read_text("utf-8").split(BEGIN, 1)
-        table = "\n".join(lines)
-        args.write.write_text(f"{before}{BEGIN}\n{table}\n{FINISH}{rest.split(FINISH, 1)[1]}", "utf-8")
+        tables.put(args.write, "\n".join(lines), *MARKS)
 
 
 if __name__ == "__main__":

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
+from benchmarks import tables
 from benchmarks.diagnosis import cases, modules, native
 from benchmarks.diagnosis.cases import Case
 from benchmarks.diagnosis.native import Verdict
 
 COMMAND = "python -m benchmarks.diagnosis --write docs/diagnosis.md"
-BEGIN, FINISH = "<!-- figures begin -->", "<!-- figures end -->"
 Tool = Callable[[Case], Verdict]
 Score = dict[str, tuple[int, int, int]]
 """Of each kind: causes right, places right, cases that a tool can be asked about."""
@@ -109,9 +109,7 @@ def main() -> None:
     table = markdown(scores)
     print(f"\n{table}")
     if args.write:
-        text = args.write.read_text("utf-8")
-        before, rest = text.split(BEGIN, 1)
-        args.write.write_text(f"{before}{BEGIN}\n{table}\n{FINISH}{rest.split(FINISH, 1)[1]}", "utf-8")
+        tables.put(args.write, table)
 
 
 if __name__ == "__main__":
