@@ -200,6 +200,17 @@ def test_saturated_units_are_counted_and_rectifiers_are_not():
         assert (watch.moments[-1].saturated > 8) == expected
 
 
+def test_what_was_seen_before_a_run_diverged_is_kept():
+    seen = []
+    for engine in ("native", "reference"):
+        watch = ew.Watch(1)
+        with pytest.raises(ew.DataError, match="diverged"):
+            fit(network(), watch, optimizer=ew.SGD(1e200), epochs=4, engine=engine)
+        seen.append([moment.step for moment in watch.moments])
+    assert seen[0] == seen[1]
+    assert seen[0]
+
+
 def test_memory_is_bounded():
     watch = ew.Watch(1, keep=8)
     fit(network(), watch, epochs=5)

@@ -179,18 +179,21 @@ class Run:
         chunk, method = work.chunk, self.method
         while self.place < len(chunk.order) and not self.stop:
             first, before = self.place, self.steps.steps
-            due = self._due()
+            look = self._ready()
+            called = [each for each in self.callbacks if look is None or each is not self.looker]
+            due = [callback for callback in called if before % _every(callback) == 0]
             if due:
                 self._put()  # steps that nobody was called after may lie between
             earlier = self.net.with_own_parameters() if due else None
-            reached = self.steps.run(work, first, self._steps_at_once(saved), SECONDS_AT_ONCE, self._ready())
+            n_steps = 1 if due else self._steps_at_once(called, saved)
+            reached = self.steps.run(work, first, n_steps, SECONDS_AT_ONCE, look)
             done = slice(first, reached)
+            self._hand_over(chunk)
             if self.steps.diverged:
                 self._diverged(chunk, reached)
             counted = slice(first, min(reached, len(chunk.order) - chunk.padding))
             self.tally.add(work.loss[counted], work.output[counted], chunk, counted, method.step_size)
             self.place = reached
-            self._hand_over(chunk)
             if earlier is not None and self.steps.steps > before:  # samples of weight 0 alone make no step
                 self._call_back(due, chunk, done, before, earlier, work.loss[done])
             if self.change is not None and self.steps.steps > before and self.steps.steps % self.change.every == 0:
@@ -206,24 +209,14 @@ class Run:
             if self.source.n_samples:
                 shown.moved(self.epoch + (self.seen + reached) / self.source.n_samples)
 
-    def _steps_at_once(self, saved: Checkpoint | None) -> int:
+    def _steps_at_once(self, called: Sequence[Callback], saved: Checkpoint | None) -> int:
         """As many as may be taken before somebody wants to see the state."""
-        if self._due():
-            return 1
-        wanted = [_every(callback) for callback in self._called()]
+        wanted = [_every(callback) for callback in called]
         if self.change is not None:
             wanted.append(self.change.every)
         if saved is not None and saved.steps is not None:
             wanted.append(saved.steps)
         return min((each - self.steps.steps % each for each in wanted), default=2**31)
-
-    def _due(self) -> list[Callback]:
-        """Who wants to see the next step."""
-        return [callback for callback in self._called() if self.steps.steps % _every(callback) == 0]
-
-    def _called(self) -> list[Callback]:
-        """The callbacks, but for the one that looks from within the core."""
-        return [each for each in self.callbacks if self._ready() is None or each is not self.looker]
 
     def _ready(self) -> NativeLook | None:
         """What looks from within the core, for the steps to come; None if nothing does."""

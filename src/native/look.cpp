@@ -32,8 +32,9 @@ Size Watched::wanted(Size step_size) const {
 template <class T>
 Look<T>::Look(const Structure& s, const Watched& watched, Size most_samples, int threads)
     : sweep(s, kernels<T>(), most_samples, threads),
-      squares_(s, kernels<T>(), 2 * static_cast<Size>(sweep.shape.n_tiles) * sweep.shape.lanes, threads), watched_(watched), most_threads_(threads), threads_(threads), level_(s.plan.n_nodes),
-      width_(watched.n_levels), out_square_(s.plan.n_arcs), block_square_(s.plan.n_block_arcs) {
+      squares_(s, kernels<T>(), 2 * static_cast<Size>(sweep.shape.n_tiles) * sweep.shape.lanes, threads),
+      watched_(watched), most_threads_(threads), threads_(threads), level_(s.plan.n_nodes), width_(watched.n_levels),
+      out_square_(s.plan.n_arcs), block_square_(s.plan.n_block_arcs) {
     for (Index row = 0; row < s.plan.n_nodes; ++row) {
         level_[row] = watched.level[s.node[row]];
         if (level_[row] >= 0) ++width_[level_[row]];
@@ -90,10 +91,7 @@ void Look<T>::passes(const Parameters<T>& p, const TrainingData<T>& data, Size p
     sweep.sensitivity = sensitivity_.data();
     sweep.run(
         p, true, true, &back, false,
-        [&](Size tile, int) {
-            sweep.read_inputs(tile, data.x, sample);
-            if (data.y) sweep.read_seeds(tile, data.y, sample);
-        },
+        [&](Size tile, int) { sweep.read(tile, data, sample); },
         [&](Size tile, int) {
             sweep.loss_of_tile(tile, loss, parameter, sample, data.label, data.sample_weight);
             if (gate_) std::copy_n(tile_of(sweep.d, tile), sweep.d_stride, tile_of(gate_, tile));
@@ -105,7 +103,6 @@ void Look<T>::passes(const Parameters<T>& p, const TrainingData<T>& data, Size p
     levels(sweep, sensitivity_.data(), 0, static_cast<Size>(sweep.n_tiles) * sweep.shape.vectors, true,
            sizes + 2 * watched_.n_levels);
     follow(step, row);
-
     sweep.sensitivity = nullptr;
 
     square(p);
@@ -245,10 +242,7 @@ void Look<T>::gradient(const Parameters<T>& p, const TrainingData<T>& data, Size
     sweep.hold(count);
     sweep.run(
         p, true, true, &all, sweep.s.can_overwrite,
-        [&](Size tile, int) {
-            sweep.read_inputs(tile, data.x, sample);
-            if (data.y) sweep.read_seeds(tile, data.y, sample);
-        },
+        [&](Size tile, int) { sweep.read(tile, data, sample); },
         [&](Size tile, int) { sweep.loss_of_tile(tile, loss, parameter, sample, data.label, data.sample_weight); });
 }
 

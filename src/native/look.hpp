@@ -1,11 +1,10 @@
 // One look at a step of training: both passes over some of its samples, the same recursion on squares with gates as they
 // are and with gates open, how the gradient differs between samples, and what the step changes. What comes of it is
-// numbers by level and by node, however many samples there are; see edgewise/diagnosis/watch.py, which also takes looks
-// where the core does not train.
+// numbers by level and by node, however many samples there are; see edgewise/diagnosis/look.py, which takes looks where
+// the core does not train.
 #pragma once
 
 #include "sweep.hpp"
-#include "training_data.hpp"
 
 namespace edgewise {
 

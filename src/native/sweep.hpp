@@ -13,6 +13,7 @@
 #include "parameters.hpp"
 #include "structure.hpp"
 #include "threads.hpp"
+#include "training_data.hpp"
 
 namespace edgewise {
 
@@ -51,6 +52,11 @@ public:
     // sample k of all is sample[k] of the array, or k if that is null.
     void read_inputs(Size tile, const T* x, const Size* sample);
     void read_seeds(Size tile, const T* from, const Size* sample);
+    // Both, of data for training, where seeds are targets.
+    void read(Size tile, const TrainingData<T>& data, const Size* sample) {
+        read_inputs(tile, data.x, sample);
+        if (data.y) read_seeds(tile, data.y, sample);
+    }
 
     // Each tile: each(tile, member).
     template <class Each>

@@ -230,10 +230,7 @@ Size Trainer<T>::run(const TrainingData<T>& data, Size first, Size n_steps, doub
             view_.dropout.key = key(part);
             const Backward all{true, true, true, true};
             sweep_.hold(count);
-            const auto read = [&](Size tile, int) {
-                sweep_.read_inputs(tile, data.x, sample);
-                if (data.y) sweep_.read_seeds(tile, data.y, sample);
-            };
+            const auto read = [&](Size tile, int) { sweep_.read(tile, data, sample); };
             const auto answer = [&](Size tile, int) {
                 sweep_.loss_of_tile(tile, loss_, loss_parameter_, sample, data.label, data.sample_weight);
                 const Size at = place + tile * lanes;

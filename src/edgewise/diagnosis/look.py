@@ -158,8 +158,9 @@ def take(record: StepRecord, memory: Memory, every: int, wanted: int | None) -> 
     leads = np.flatnonzero((known.level[net.head] >= 0) & (known.level[net.tail] >= 1))
     level = known.level[net.tail[leads]] - 1
     after = record.network.weight[leads].astype(np.float64)
-    for squares, of_weights in ((changed, after - net.weight[leads]), (were, net.weight[leads].astype(np.float64))):
-        squares[:] = np.bincount(level, np.square(of_weights), known.n_levels - 1)
+    with np.errstate(over="ignore"):
+        for squares, of_weights in ((changed, after - net.weight[leads]), (were, net.weight[leads].astype(np.float64))):
+            squares[:] = np.bincount(level, np.square(of_weights), known.n_levels - 1)
     return row, (x, y, weight)
 
 

@@ -150,7 +150,7 @@ class Watch:
         self._rows.append((epoch, row))
         self._last = network, loss
         if len(self._rows) > self.keep:
-            self._rows, self._moments = self._rows[::2], self._moments[: len(self._moments) // 2 * 2][::2]
+            self._rows, self._moments = self._rows[::2], self._moments[::2]
             self.every *= 2
 
     def _remembered(self, network: Network) -> Memory:
