@@ -17,6 +17,15 @@ PACE = timing.Pace(28.0, 10, 400)
 LOOKS = (50, 1)
 
 
+def unlike(net: ew.Network) -> ew.Network:
+    """With every fourth hidden head a product, a maximum, a minimum or a median."""
+    hidden = np.flatnonzero(~net.is_input & (net.depth > 0))[::4]
+    names = list(net.aggregations)
+    for k, j in enumerate(hidden):
+        names[j] = ("product", "max", "min", "median")[k % 4]
+    return net.replace(aggregation=names)
+
+
 def problems() -> dict[str, tuple[ew.Network, int, int]]:
     """Networks in float32, the size of a minibatch, and how many steps make a run."""
     return {
@@ -26,6 +35,11 @@ def problems() -> dict[str, tuple[ew.Network, int, int]]:
             networks.sparse(784, 1024, 1024, 10, sparsity=0.95, batch=128).net,
             128,
             200,
+        ),
+        "64-64-32-10, a quarter of its heads products, maxima, minima and medians, 64 samples": (
+            unlike(ew.mlp([64, 64, 32, 10], seed=0, dtype="float32")),
+            64,
+            400,
         ),
         "random graph, 1,000 nodes, 20,000 arcs, 64 samples": (networks.random_dag(1000, 20_000, 64).net, 64, 1000),
     }

@@ -33,8 +33,8 @@ template <class T>
 Look<T>::Look(const Structure& s, const Watched& watched, Size most_samples, int threads)
     : sweep(s, kernels<T>(), most_samples, threads),
       squares_(s, kernels<T>(), 2 * static_cast<Size>(sweep.shape.n_tiles) * sweep.shape.lanes, threads),
-      watched_(watched), most_threads_(threads), threads_(threads), level_(s.plan.n_nodes), width_(watched.n_levels),
-      out_square_(s.plan.n_arcs), block_square_(s.plan.n_block_arcs) {
+      squared_(s), watched_(watched), most_threads_(threads), threads_(threads), level_(s.plan.n_nodes),
+      width_(watched.n_levels) {
     for (Index row = 0; row < s.plan.n_nodes; ++row) {
         level_[row] = watched.level[s.node[row]];
         if (level_[row] >= 0) ++width_[level_[row]];
@@ -67,9 +67,15 @@ void Look<T>::add_run(Size begin, Size end, Index level) {
 template <class T>
 void Look<T>::list_runs() {
     const PlanView& plan = sweep.s.plan;
+    std::vector<Index> head_of_share(plan.n_extra);
+    for (Index row = 0; row < plan.n_nodes; ++row)
+        for (Index k = 0; plan.extra[row] >= 0 && k < plan.count[row]; ++k) head_of_share[plan.extra[row] + k] = row;
+    const auto head = [&](Index a) {
+        return plan.out_row[a] < plan.n_nodes ? plan.out_row[a] : head_of_share[plan.out_row[a] - plan.n_nodes];
+    };
     for (Index row = 0; row < plan.n_nodes; ++row)
         for (Index a = plan.out_start[row]; a < plan.out_start[row + 1]; ++a)
-            if (level_[plan.out_row[a]] >= 0) add_run(a, a + 1, level_[row]);
+            if (level_[head(a)] >= 0) add_run(a, a + 1, level_[row]);
     for (Index b = 0; b < plan.n_blocks; ++b) {
         const Block& block = plan.blocks[b];
         Size slot = plan.n_arcs + block.slot;
@@ -105,10 +111,7 @@ void Look<T>::passes(const Parameters<T>& p, const TrainingData<T>& data, Size p
     follow(step, row);
     sweep.sensitivity = nullptr;
 
-    square(p);
-    Parameters<T> squared = p;
-    squared.out_weight = out_square_.data();
-    squared.block_weight = squared.block_passed = block_square_.data();
+    const Parameters<T> squared = squared_.of(p, threads_);
     const Size units = static_cast<Size>(sweep.n_tiles) * sweep.shape.vectors;
     squares_.hold(2 * units * squares_.kernels.width);
     squares_.sensitivity = squared_sensitivity_.data();
@@ -118,37 +121,40 @@ void Look<T>::passes(const Parameters<T>& p, const TrainingData<T>& data, Size p
 }
 
 // What a tile of squares starts from: units of one register of samples, all of them with gates as they are, then all with
-// gates as if they were open, of which a ReLU's is read off the value.
+// gates as if they were open.
 template <class T>
 void Look<T>::start_squares(Size tile, Size units) {
+    const PlanView& plan = sweep.s.plan;
     const Size width = squares_.kernels.width, from_lanes = sweep.shape.lanes, to_lanes = squares_.shape.lanes;
     const Size from_vectors = sweep.shape.vectors, to_vectors = squares_.shape.vectors;
-    const Index n = sweep.s.plan.n_nodes;
     for (Size v = 0; v < to_vectors; ++v) {
         const Size unit = tile * to_vectors + v, of = unit % units;
         if (unit >= 2 * units) continue;
         const bool open = unit >= units;
-        const auto rows = [&](const T* from, Size from_tile, T* to, Size to_tile, Index count, bool ones, bool square) {
-            from += of / from_vectors * from_tile + of % from_vectors * width;
-            to += tile * to_tile + v * width;
-            for (Index row = 0; row < count; ++row, from += from_lanes, to += to_lanes)
-                for (Size l = 0; l < width; ++l) to[l] = ones ? T(1) : square ? from[l] * from[l] : from[l];
+        const auto source = [&](const Buffer<T>& rows, Size stride) {
+            return rows.data() + of / from_vectors * stride + of % from_vectors * width;
         };
-        rows(sweep.y.data(), sweep.y_stride, squares_.y.data(), squares_.y_stride, n, open, false);
-        rows(sweep.seed.data(), sweep.seed_stride(), squares_.seed.data(), squares_.seed_stride(), sweep.n_seeds, false, true);
-        if (gate_) rows(gate_.data(), sweep.d_stride, squares_.d.data(), squares_.d_stride, n, open, true);
+        const auto target = [&](Buffer<T>& rows, Size stride) { return rows.data() + tile * stride + v * width; };
+        const T* seed = source(sweep.seed, sweep.seed_stride());
+        T* squared_seed = target(squares_.seed, squares_.seed_stride());
+        for (Index k = 0; k < sweep.n_seeds; ++k, seed += from_lanes, squared_seed += to_lanes)
+            for (Size l = 0; l < width; ++l) squared_seed[l] = seed[l] * seed[l];
+        const T* value = source(sweep.y, sweep.y_stride);
+        const T* gate = gate_ ? source(gate_, sweep.d_stride) : nullptr;
+        T* squared_gate = target(squares_.d, squares_.d_stride);
+        T* same_value = target(squares_.y, squares_.y_stride);
+        for (Index row = 0; row < plan.n_nodes; ++row, squared_gate += to_lanes) {
+            const auto activation = static_cast<Activation>(plan.activation[row]);
+            if (plan.n_extra > 0) std::copy_n(value + row * from_lanes, width, same_value + row * to_lanes);
+            if (plan.is_input[row] || activation == Activation::identity) continue;
+            if (open)
+                std::fill_n(squared_gate, width, T(1));
+            else if (activation == Activation::relu)
+                for (Size l = 0; l < width; ++l) squared_gate[l] = value[row * from_lanes + l] > T(0) ? T(1) : T(0);
+            else
+                for (Size l = 0; l < width; ++l) squared_gate[l] = gate[row * from_lanes + l] * gate[row * from_lanes + l];
+        }
     }
-}
-
-template <class T>
-void Look<T>::square(const Parameters<T>& p) {
-    const auto squares = [&](const T* from, Buffer<T>& to) {
-        share_out_pieces(threads_, static_cast<Size>(to.size()), PIECE, [&](Size begin, Size end, int) {
-            for (Size k = begin; k < end; ++k) to[k] = from[k] * from[k];
-        });
-    };
-    squares(p.out_weight, out_square_);
-    squares(p.block_passed, block_square_);
 }
 
 // Roots of the means over each level's nodes and all samples: of numbers that are squares, or of others' squares. The

@@ -63,7 +63,6 @@ private:
         Index level;
     };
 
-    void square(const Parameters<T>& p);
     void start_squares(Size tile, Size units);
     void levels(const Sweep<T>& of, const T* rows, Size first, Size units, bool square, double* sizes);
     void follow(Size step, double* row);
@@ -71,13 +70,13 @@ private:
     void add_run(Size begin, Size end, Index level);
 
     Sweep<T> squares_;  // of twice the samples
+    Squares<T> squared_;
     Watched watched_;
     int most_threads_, threads_;
     std::vector<Index> level_, width_;  // (n_nodes) by row; (n_levels) nodes
     std::vector<Run> runs_;             // slots whose weights lead from one level
     Buffer<T> gate_, sensitivity_;      // (n_tiles, n_nodes, lanes)
     Buffer<T> squared_sensitivity_;     // the same of squares_
-    Buffer<T> out_square_, block_square_;
     Buffer<T> before_;
 };
 

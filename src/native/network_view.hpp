@@ -77,6 +77,9 @@ struct Parameters {
     const T* block_weight;   // (n_block_arcs)
     const T* block_passed;   // (n_block_arcs) times the head's factor; block_weight itself if all of these are 1
     Dropout<T> dropout;
+    // Backward, whether the recursion is that on squares: out_weight, block_passed and the gates are squares, and a ReLU's
+    // gate is where others' are, not read off the value.
+    bool squared = false;
 
     bool drops(Index at) const { return dropout.row && dropout.row[at]; }
     Parameters of_tile(Size first) const {

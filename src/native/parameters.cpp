@@ -94,6 +94,22 @@ bool OwnParameters<T>::are(const Structure& s, const T* weight, const T* its_bia
 }
 
 template <class T>
+Parameters<T> Squares<T>::of(const Parameters<T>& p, int n_threads) {
+    const auto square = [&](const T* from, Buffer<T>& to) {
+        share_out_pieces(n_threads, static_cast<Size>(to.size()), PIECE, [&](Size begin, Size end, int) {
+            for (Size k = begin; k < end; ++k) to[k] = from[k] * from[k];
+        });
+    };
+    square(p.out_weight, out_weight_);
+    square(p.block_passed, block_passed_);
+    Parameters<T> squared = p;
+    squared.out_weight = out_weight_.data();
+    squared.block_passed = block_passed_.data();
+    squared.squared = true;
+    return squared;
+}
+
+template <class T>
 std::shared_ptr<const OwnParameters<T>> LastParameters<T>::of(const Structure& s, const T* weight, const T* bias,
                                                               const T* response, int n_threads) {
     std::shared_ptr<const OwnParameters<T>> found;
@@ -117,6 +133,8 @@ template bool lay_out_rows(const Structure&, const float*, const float*, float*,
 template bool lay_out_rows(const Structure&, const double*, const double*, double*, double*);
 template class OwnParameters<float>;
 template class OwnParameters<double>;
+template class Squares<float>;
+template class Squares<double>;
 template class LastParameters<float>;
 template class LastParameters<double>;
 

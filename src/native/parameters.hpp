@@ -35,6 +35,19 @@ private:
     Buffer<T> in_weight_, out_weight_, block_weight_, block_passed_;  // empty where what was given serves
 };
 
+// Of the recursion on squares: the arrays that backward reads by tail, squared.
+template <class T>
+class Squares {
+public:
+    explicit Squares(const Structure& s) : out_weight_(s.plan.n_arcs), block_passed_(s.plan.n_block_arcs) {}
+
+    // p with these squares in it, until the next call.
+    Parameters<T> of(const Parameters<T>& p, int n_threads);
+
+private:
+    Buffer<T> out_weight_, block_passed_;
+};
+
 // A structure's parameters as last used, kept so that passes with the same numbers share them.
 template <class T>
 class LastParameters {

@@ -103,20 +103,29 @@ void Pass<T>::start_from(const T* seed, Index n_seeds, const Index* seed_row) {
 }
 
 template <class T>
-void Pass<T>::square(std::shared_ptr<const OwnParameters<T>> squared, bool open) {
+void Pass<T>::square(bool open) {
     require_gates();
-    if (began_backward() || source_) throw std::invalid_argument("the backward pass has begun");
-    if (sweep_.s.plan.n_extra > 0) throw std::invalid_argument("squares are of networks whose heads sum");
-    if (!open) require_values();
+    if (began_backward() || source_ || squared_) throw std::invalid_argument("the backward pass has begun");
+    const PlanView& plan = sweep_.s.plan;
+    if (!open || plan.n_extra > 0) require_values();
     sweep_.expect_gates();
+    const Size lanes = sweep_.shape.lanes;
     sweep_.each_tile([&](Size tile, int) {
-        T* y = sweep_.y.data() + tile * sweep_.y_stride;  // of which a ReLU's gate is read
+        const T* value = sweep_.y.data() + tile * sweep_.y_stride;
         T* gate = sweep_.d.data() + tile * sweep_.d_stride;
-        if (open) std::fill_n(y, sweep_.y_stride, T(1));
-        for (Size k = 0; k < sweep_.d_stride && sweep_.s.keeps_gates; ++k) gate[k] = open ? T(1) : gate[k] * gate[k];
+        for (Index row = 0; row < plan.n_nodes; ++row, value += lanes, gate += lanes) {
+            const auto activation = static_cast<Activation>(plan.activation[row]);
+            if (plan.is_input[row] || activation == Activation::identity) continue;
+            if (open)
+                std::fill_n(gate, lanes, T(1));
+            else
+                for (Size l = 0; l < lanes; ++l)
+                    gate[l] = activation == Activation::relu ? T(value[l] > T(0)) : gate[l] * gate[l];
+        }
     });
     has_values_ = true;
-    parameters_ = std::move(squared);
+    squared_.emplace(sweep_.s);
+    squared_view_ = squared_->of(parameters_->view(), threads_);
 }
 
 template <class T>

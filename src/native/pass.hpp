@@ -31,10 +31,9 @@ public:
     void start_from(const T* seed, Index n_seeds, const Index* seed_row);
 
     // From here on its weights, gates and what it starts from are squares: the same recursion then gives not S(i,t) but
-    // Σ over paths of ∏ z², which no sign can cancel; see edgewise/diagnosis/budget.py. `squared` are the parameters'
-    // squares; with `open`, gates are 1. Heads all sum, and backward has not begun.
-    void square(std::shared_ptr<const OwnParameters<T>> squared, bool open);
-    const std::shared_ptr<const OwnParameters<T>>& parameters() const { return parameters_; }
+    // Σ over paths of ∏ z², which no sign can cancel; see edgewise/diagnosis/budget.py. With `open`, gates are 1. Backward
+    // has not begun.
+    void square(bool open);
 
     // Into (samples, n_nodes), (samples, n_outputs), (samples, n_inputs), (samples); sums over samples divided by
     // `divisor` into (n_edges), (n_nodes), (n_nodes).
@@ -72,9 +71,11 @@ private:
     void fill_sensitivities(Size tile, T* linear, T* temporary, Index r0, Index r1, int member, bool gated = false);
     void inputs_as_sensitivities(T* out, const Index* from, Index n, Size out_row);
     void combine_ends(bool derivative, T* out);
-    const Parameters<T>& view() const { return parameters_->view(); }
+    const Parameters<T>& view() const { return squared_ ? squared_view_ : parameters_->view(); }
 
     std::shared_ptr<const OwnParameters<T>> parameters_;
+    std::optional<Squares<T>> squared_;
+    Parameters<T> squared_view_;
     Sweep<T> sweep_;
     int threads_;  // asked for
     bool gates_;

@@ -236,7 +236,7 @@ void backward_arcs(const PlanView& plan, const Parameters<T>& p, const T* y, con
         for (int v = 0; v < V; ++v) {
             if (activation == Activation::identity) {
                 store(own + v * W, s[v]);
-            } else if (activation == Activation::relu) {
+            } else if (activation == Activation::relu && !p.squared) {
                 const auto open = load(y + row * L + v * W) > Vector<T>{};
                 store(own + v * W, s[v] * (open ? splat<Vector<T>>(1) : Vector<T>{}));
             } else {  // exactly zero passes nothing, even through an infinite gate

@@ -91,7 +91,8 @@ void aggregate_row(const PlanView& plan, const Parameters<T>& p, Index row, cons
     }
 }
 
-// `linear` is S(j⁻,t) of the row (or, for edge derivatives, its gate); rows n_nodes + extra[row] + k of d are written.
+// `linear` is S(j⁻,t) of the row (or, for edge derivatives, its gate; or the square of what is passed, and then so are the
+// shares); rows n_nodes + extra[row] + k of d are written.
 template <class T>
 void share_out_row(const PlanView& plan, const Parameters<T>& p, Index row, const T* y, const T* linear, T* d,
                    int vectors, T* scratch) {
@@ -101,10 +102,12 @@ void share_out_row(const PlanView& plan, const Parameters<T>& p, Index row, cons
     const Size lanes = vectors * W;
     const Terms<T> terms{plan, p, y, lanes, plan.in_start[row]};
     T* own = d + (static_cast<Size>(plan.n_nodes) + plan.extra[row]) * lanes;
-    const Vector<T> response = splat<Vector<T>>(p.factor[row]);
+    const Vector<T> response = splat<Vector<T>>(p.squared ? p.factor[row] * p.factor[row] : p.factor[row]);
     for (int v = 0; v < vectors; ++v) {
         const Vector<T> passed = load(linear + v * W) * response;
-        const auto write = [&](Index k, Vector<T> slope) { store(own + k * lanes + v * W, passed * slope); };
+        const auto write = [&](Index k, Vector<T> slope) {
+            store(own + k * lanes + v * W, passed * (p.squared ? slope * slope : slope));
+        };
         if (aggregation == Aggregation::product) {
             // the product of the other factors, as those before times those after: right with zero factors too
             Vector<T> before = splat<Vector<T>>(1), after = before;

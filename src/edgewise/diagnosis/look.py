@@ -113,10 +113,8 @@ def _known(net: Network) -> _Known:
 
 def within(
     net: Network, memory: Memory, every: int, samples: int | None, step_size: int, threads: int | None
-) -> engines.NativeLook | None:
-    """Looks taken by the core; None where an aggregation is none that its squares know."""
-    if not set(net.aggregation_names) <= {"sum", "mean"}:
-        return None
+) -> engines.NativeLook:
+    """Looks taken by the core."""
     known = _known(net)
     arrays: dict[str, Any] = {name: getattr(known, name) for name in _Known.__slots__}
     arrays |= {name: getattr(memory, name) for name in Memory.__slots__}

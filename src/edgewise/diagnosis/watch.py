@@ -95,8 +95,8 @@ class Watch:
         every < 16, which keeps a look at less than a step's own cost.
     keep : moments at most. When there are more, every second one is forgotten and `every` is doubled.
 
-    Where the core takes the steps it takes the looks as well; a network whose heads do not all sum, a loss, an
-    optimizer or an activation of one's own is looked at from Python, which takes longer.
+    Where the core takes the steps it takes the looks as well; with a loss, an optimizer or an activation of one's own
+    they are taken from Python, which takes longer.
     """
 
     def __init__(self, every: int = 50, *, samples: int | None = None, keep: int = 256) -> None:
@@ -126,7 +126,7 @@ class Watch:
         self._note(row, record.epoch, record.network, record.loss_function)
         self._remember(samples)
 
-    def look(self, network: Network, step_size: int, threads: int | None) -> NativeLook | None:
+    def look(self, network: Network, step_size: int, threads: int | None) -> NativeLook:
         """What looks for it within the core; see `edgewise.run.Looker`."""
         return look.within(network, self._remembered(network), self.every, self.samples, step_size, threads)
 

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from edgewise import _core, activations, aggregations, losses
 from edgewise.arrays import FloatArray, IntArray, empty
-from edgewise.engine.reference import ReferencePass
 from edgewise.objective import LossTarget, NodeTargets, Objective
 from edgewise.places import AbsentArcs, Places, may_head
 
@@ -82,7 +81,6 @@ class NativePass:
     def __init__(self, network: "Network", x: FloatArray, threads: int | None, *, gates: bool) -> None:
         self._network = network
         self._n_samples, self._x, self._threads = len(x), x, _team(threads)
-        self._squares: _core.Pass32 | _core.Pass64 | None = None
         kind = _core.Pass32 if network.dtype == np.float32 else _core.Pass64
         self._pass = kind(
             structure_of(network), network.weight, network.bias, network.response, x, gates, self._threads
@@ -218,35 +216,18 @@ class NativePass:
         return self._targets_first(out)
 
     def squared_sensitivity(self, *, open_gates: bool) -> FloatArray:
-        """As the reference engine's, which runs networks whose aggregations do not all sum."""
+        """As the reference engine's."""
         network = self._network
-        if not set(network.aggregation_names) <= {"sum", "mean"}:
-            return ReferencePass(network, self._x).backward(self._objective).squared_sensitivity(open_gates=open_gates)
         start, rows = self._squared_start
         out = self._by_target(network.n_nodes)
         for k, of_target in enumerate(self._targets_first(out)):
             squares = type(self._pass)(
                 structure_of(network), network.weight, network.bias, network.response, self._x, True, self._threads
             )
-            if self._squares is None:
-                squares.square(*self._squared_parameters(), open_gates)
-                self._squares = squares
-            else:
-                squares.square_as(self._squares, open_gates)
+            squares.square(open_gates)
             squares.start_from(start[k], rows)
             squares.sensitivity(of_target)
         return self._targets_first(out)
-
-    def _squared_parameters(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Weights, biases and responses of the recursion on squares."""
-        network = self._network
-        with np.errstate(over="ignore", under="ignore"):
-            weight, response = np.square(network.weight), np.square(network.response)
-        if "mean" in network.aggregation_names:
-            mean = np.array([name == "mean" for name in network.aggregation_names])[network.aggregation_code]
-            n_terms = np.diff(network.plan.in_start)[network.plan.position]
-            response[mean] /= np.maximum(n_terms[mean], 1)  # the core divides by it once more
-        return weight, network.bias, response
 
     @cached_property
     def _squared_start(self) -> tuple[FloatArray, IntArray]:

@@ -101,24 +101,11 @@ void bind_pass(nb::module_& module, const char* name) {
              },
              nb::arg("seed").noconvert(), nb::arg("seed_row").noconvert())
         .def("square",
-             [](Pass& self, In<T> weight, In<T> bias, In<T> response, bool open) {
-                 const edgewise::Structure& s = self.own->structure();
-                 check_parameters(s, weight, bias, response);
+             [](Pass& self, bool open) {
                  nb::gil_scoped_release release;
-                 self.own->square(std::make_shared<edgewise::OwnParameters<T>>(s, weight.data(), bias.data(),
-                                                                               response.data(), team_size(0)),
-                                  open);
+                 self.own->square(open);
              },
-             nb::arg("weight").noconvert(), nb::arg("bias").noconvert(), nb::arg("response").noconvert(),
              nb::arg("open"))
-        .def("square_as",
-             [](Pass& self, const Pass& other, bool open) {
-                 if (self.own->structure().node != other.own->structure().node)
-                     throw std::invalid_argument("the other pass is over another structure");
-                 nb::gil_scoped_release release;
-                 self.own->square(other.own->parameters(), open);
-             },
-             nb::arg("other"), nb::arg("open"))
         .def("value", nodes(Quantity::value), nb::arg("out").noconvert())
         .def("preactivation", nodes(Quantity::preactivation), nb::arg("out").noconvert())
         .def("gate", nodes(Quantity::gate), nb::arg("out").noconvert())

@@ -52,7 +52,6 @@ void bind_look(nb::module_& module, const char* name) {
                  for (std::size_t k = 0; k < level.size(); ++k)
                      if (level.data()[k] >= n_levels) throw std::out_of_range("level holds one that is out of range");
                  if (every < 1 || few < 2 || often < 1 || step_size < 1) throw std::invalid_argument("a look needs a sample");
-                 if (s.plan.n_extra > 0) throw std::invalid_argument("a look is at a network whose heads sum");
                  const auto size = [](std::size_t n) { return static_cast<Size>(checked_size(n, "samples")); };
                  const edgewise::Watched watched{n_levels, level.data(), closed_below.data(), hidden.data(),
                                                  squashing.data(), smooth.data(), closed.data(), last_open.data(),
