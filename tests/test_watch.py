@@ -82,6 +82,22 @@ def test_a_moment_is_the_budget_of_its_step():
             assert ratio == pytest.approx((change / np.square(net.weight[edges]).mean()) ** 0.5)
 
 
+class WatchByNumPy(ew.Watch):
+    """No look is the core's."""
+
+    def _by_core(self, network, samples, step_size, threads):
+        return None
+
+
+def by_all(every, samples):
+    """Watches, and engines to train with: the core looks as it trains, or between the reference's steps, or not."""
+    return [
+        (ew.Watch(every, samples=samples), "native"),
+        (ew.Watch(every, samples=samples), "reference"),
+        (WatchByNumPy(every, samples=samples), "reference"),
+    ]
+
+
 @given(st.data())
 def test_the_core_sees_what_numpy_sees(data):
     net = data.draw(dags(dtypes=("float32", "float64")))
@@ -100,14 +116,18 @@ def test_the_core_sees_what_numpy_sees(data):
         "progress": False,
     }
     every, of = data.draw(st.sampled_from([1, 2, 17])), data.draw(st.sampled_from([None, 4]))
-    watches = []
-    for engine in ("native", "reference"):
-        watch = ew.Watch(every, samples=of)
+    watches = by_all(every, of)
+    for watch, engine in watches:
         ew.fit(net.with_own_parameters(), x, y, engine=engine, callbacks=[watch], **settings)
-        watches.append(watch)
-    assert watches[0]._memory.seen[0] == watches[1]._memory.seen[0]
+    *by_core, by_numpy = (watch for watch, _ in watches)
+    for watch in by_core:
+        the_same(watch, by_numpy, net)
+
+
+def the_same(watch, expected, net):
+    assert watch._memory.seen[0] == expected._memory.seen[0]
     tolerance = 1e-9 if net.dtype == np.float64 else 1e-3
-    for (epoch, row), (other_epoch, other) in zip(watches[0]._rows, watches[1]._rows, strict=True):
+    for (epoch, row), (other_epoch, other) in zip(watch._rows, expected._rows, strict=True):
         assert epoch == other_epoch
         for name in ("STEP", "SAMPLES", "DEAD", "SATURATED"):
             column = looking.Column[name]
@@ -122,21 +142,21 @@ def test_the_core_sees_what_numpy_sees(data):
             column = looking.Column[name]
             np.testing.assert_allclose(row[column], other[column], rtol=tolerance, atol=tolerance)
     for name in ("closed", "last_open", "step_of", "opened"):
-        np.testing.assert_allclose(getattr(watches[0]._memory, name), getattr(watches[1]._memory, name), atol=1e-12)
+        np.testing.assert_allclose(getattr(watch._memory, name), getattr(expected._memory, name), atol=1e-12)
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 def test_the_core_sees_the_same_level_by_level(activation):
     rows = []
-    for engine in ("native", "reference"):
-        watch = ew.Watch(1, samples=72)
+    for watch, engine in by_all(1, 72):
         net = ew.mlp([8, 300, 300, 3], activation=activation, seed=0)
         fit(net, watch, engine=engine, batch_size=320, epochs=1)
         rows.append(np.stack([row for _, row in watch._rows]))
     places = rows[0][:, looking.Column.PLACE].copy()
-    rows[0][:, looking.Column.PLACE] = 0  # which only the core notes
+    rows[0][:, looking.Column.PLACE] = 0  # which is noted where the core trains alone
     assert places.tolist() == [0, 320]
-    np.testing.assert_allclose(*rows, rtol=1e-8)
+    for of_core in rows[:2]:
+        np.testing.assert_allclose(of_core, rows[2], rtol=1e-8)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])

@@ -53,8 +53,8 @@ class Looker(Protocol):
     def room(self) -> int:
         """For how many looks there is room."""
 
-    def look(self, network: Network, step_size: int, threads: int | None) -> NativeLook:
-        """What looks every so many steps of this network, of at most so many samples."""
+    def look(self, network: Network, step_size: int, threads: int | None) -> NativeLook | None:
+        """What looks every so many steps of this network, of at most so many samples; None if the core cannot."""
 
     def looked(
         self, rows: FloatArray, epoch: int, network: Network, loss: Loss, samples: Callable[..., Samples]

@@ -87,35 +87,74 @@ void Look<T>::list_runs() {
 
 // ---- the passes ----
 
+constexpr Backward SENSITIVITIES{true, true, false, false};
+
+template <class T>
+void Look<T>::keep_gates(Size tile) {
+    if (gate_) std::copy_n(sweep.d.data() + tile * sweep.d_stride, sweep.d_stride, gate_.data() + tile * sweep.d_stride);
+}
+
 template <class T>
 void Look<T>::passes(const Parameters<T>& p, const TrainingData<T>& data, Size place, Size count, Loss loss, T parameter,
                      Size step, double* row) {
     const Size* sample = data.order + place;
-    const Backward back{true, true, false, false};
-    const auto tile_of = [&](Buffer<T>& rows, Size tile) { return rows.data() + tile * sweep.d_stride; };
     sweep.hold(count);
     sweep.sensitivity = sensitivity_.data();
     sweep.run(
-        p, true, true, &back, false,
+        p, true, true, &SENSITIVITIES, false,
         [&](Size tile, int) { sweep.read(tile, data, sample); },
         [&](Size tile, int) {
             sweep.loss_of_tile(tile, loss, parameter, sample, data.label, data.sample_weight);
-            if (gate_) std::copy_n(tile_of(sweep.d, tile), sweep.d_stride, tile_of(gate_, tile));
+            keep_gates(tile);
         });
-    row[static_cast<int>(Column::step)] = static_cast<double>(step);
     row[static_cast<int>(Column::place)] = static_cast<double>(place);
     row[static_cast<int>(Column::samples)] = static_cast<double>(count);
+    seen(p, step, row);
+}
+
+template <class T>
+void Look<T>::forward(const Parameters<T>& p, const T* x, Size count, T* output) {
+    const Structure& s = sweep.s;
+    sweep.hold(count);
+    sweep.run(
+        p, true, true, nullptr, false, [&](Size tile, int) { sweep.read_inputs(tile, x, nullptr); },
+        [&](Size tile, int) {
+            sweep.kernels.scatter_samples(sweep.y.data() + tile * sweep.y_stride, sweep.shape.vectors, s.output_row,
+                                          s.n_outputs, 0, sweep.valid(tile), output + tile * sweep.shape.lanes * s.n_outputs,
+                                          s.n_outputs);
+            keep_gates(tile);
+        });
+}
+
+template <class T>
+void Look<T>::backward(const Parameters<T>& p, const T* seed, Size step, double* row) {
+    sweep.sensitivity = sensitivity_.data();
+    sweep.run(
+        p, false, false, &SENSITIVITIES, false,
+        [&](Size tile, int) {
+            sweep.read_seeds(tile, seed, nullptr);
+            sweep.kernels.clear_padding(sweep.seed.data() + tile * sweep.seed_stride(), sweep.n_seeds, sweep.shape.vectors,
+                                        sweep.valid(tile));
+        },
+        [](Size, int) {});
+    seen(p, step, row);
+}
+
+// What both passes have found, and then of squares.
+template <class T>
+void Look<T>::seen(const Parameters<T>& p, Size step, double* row) {
+    const Size units = static_cast<Size>(sweep.n_tiles) * sweep.shape.vectors;
+    row[static_cast<int>(Column::step)] = static_cast<double>(step);
     double* sizes = row + static_cast<int>(Column::count);
-    levels(sweep, sensitivity_.data(), 0, static_cast<Size>(sweep.n_tiles) * sweep.shape.vectors, true,
-           sizes + 2 * watched_.n_levels);
+    levels(sweep, sensitivity_.data(), 0, units, true, sizes + 2 * watched_.n_levels);
     follow(step, row);
     sweep.sensitivity = nullptr;
 
     const Parameters<T> squared = squared_.of(p, threads_);
-    const Size units = static_cast<Size>(sweep.n_tiles) * sweep.shape.vectors;
     squares_.hold(2 * units * squares_.kernels.width);
     squares_.sensitivity = squared_sensitivity_.data();
-    squares_.run(squared, false, false, &back, false, [&](Size tile, int) { start_squares(tile, units); }, [](Size, int) {});
+    squares_.run(
+        squared, false, false, &SENSITIVITIES, false, [&](Size tile, int) { start_squares(tile, units); }, [](Size, int) {});
     for (const bool open : {false, true})
         levels(squares_, squared_sensitivity_.data(), open ? units : 0, units, false, sizes + (open ? 0 : watched_.n_levels));
 }
@@ -299,6 +338,13 @@ void Look<T>::after(const T* parameter, const Index* slot_parameter, double* row
             were[run.level - 1] += sum_of_squares(sweep.kernels, old, count);
             changed[run.level - 1] += sum_of_squares(sweep.kernels, difference, count);
         }
+}
+
+template <class T>
+void Look<T>::changed(const T* old, const T* now, double* row) {
+    for (Size slot = static_cast<Size>(edge_.size()); slot < sweep.n_slots(); ++slot) edge_.push_back(sweep.s.edge_of(slot));
+    before(old, sweep.s.n_edges);
+    after(now, edge_.data(), row);
 }
 
 template class Look<float>;

@@ -46,6 +46,10 @@ public:
     // Before the step: `count` samples from `place` of the order on.
     void passes(const Parameters<T>& p, const TrainingData<T>& data, Size place, Size count, Loss loss, T parameter,
                 Size step, double* row);
+    // The same in two halves around a loss of the caller's: from x (count, n_inputs) to output (count, n_outputs), and from
+    // ∂J/∂o of these on. The columns of place, samples and loss are the caller's to fill.
+    void forward(const Parameters<T>& p, const T* x, Size count, T* output);
+    void backward(const Parameters<T>& p, const T* seed, Size step, double* row);
     // Leaves the sums of some samples' gradients in `sweep`. Then the square of their mean and that of the whole step's,
     // and of how many samples each is.
     void gradient(const Parameters<T>& p, const TrainingData<T>& data, Size place, Size count, Loss loss, T parameter);
@@ -53,6 +57,8 @@ public:
     // The parameters that the step is about to change, (n), and what has become of them; slot_parameter may be null.
     void before(const T* parameter, Size n);
     void after(const T* parameter, const Index* slot_parameter, double* row);
+    // Both, of weights in the caller's order.
+    void changed(const T* before, const T* after, double* row);
 
     const Watched& watched() const { return watched_; }
     Sweep<T> sweep;
@@ -63,6 +69,8 @@ private:
         Index level;
     };
 
+    void keep_gates(Size tile);
+    void seen(const Parameters<T>& p, Size step, double* row);
     void start_squares(Size tile, Size units);
     void levels(const Sweep<T>& of, const T* rows, Size first, Size units, bool square, double* sizes);
     void follow(Size step, double* row);
@@ -78,6 +86,7 @@ private:
     Buffer<T> gate_, sensitivity_;      // (n_tiles, n_nodes, lanes)
     Buffer<T> squared_sensitivity_;     // the same of squares_
     Buffer<T> before_;
+    std::vector<Index> edge_;  // (n_slots) the caller's, once these have been asked for
 };
 
 }  // namespace edgewise

@@ -1,7 +1,8 @@
 """One look at a step of training: a row of numbers, the same from the core and from NumPy.
 
-The core takes looks between its steps where it trains, see src/native/look.hpp; elsewhere they are taken here, over the
-network as it was before the step. What is remembered of the nodes from look to look is in arrays that both fill.
+The core takes looks beside its steps where it trains, see src/native/look.hpp. Where it does not they are taken here,
+over the network as it was before the step: by the core in two halves, around a loss that it may not know, or by NumPy
+where an activation is none of the core's. What is remembered of the nodes is in arrays that both fill.
 """
 
 from dataclasses import dataclass
@@ -111,19 +112,20 @@ def _known(net: Network) -> _Known:
     return found
 
 
-def within(
+def in_core(
     net: Network, memory: Memory, every: int, samples: int | None, step_size: int, threads: int | None
-) -> engines.NativeLook:
-    """Looks taken by the core."""
+) -> engines.NativeLook | None:
+    """What looks from within the core at steps of so many samples; None if an activation is none of the core's."""
     known = _known(net)
     arrays: dict[str, Any] = {name: getattr(known, name) for name in _Known.__slots__}
     arrays |= {name: getattr(memory, name) for name in Memory.__slots__}
-    return engines.NativeLook(
+    return engines.look(
+        None,
         net,
-        step_size,
-        threads,
-        known.n_levels,
-        arrays,
+        step_size=step_size,
+        threads=threads,
+        n_levels=known.n_levels,
+        arrays=arrays,
         every=every,
         samples=samples or 0,
         few=FEW,
@@ -134,32 +136,59 @@ def within(
     )
 
 
-def take(record: StepRecord, memory: Memory, every: int, wanted: int | None) -> tuple[FloatArray, Samples]:
-    """A row of one step, as the core makes it, and the samples that were looked at."""
-    net = record.before
+def wanted(n_samples: int, every: int, samples: int | None) -> int:
+    """How many samples of a step's are looked at."""
+    if samples is None:
+        samples = max(FEW, n_samples // 4) // (2 if every < OFTEN else 1)
+    return min(samples, n_samples)
+
+
+def take(
+    record: StepRecord, memory: Memory, every: int, n: int, core: engines.NativeLook | None
+) -> tuple[FloatArray, Samples]:
+    """A row of one step, as the core makes it within training, and the first n samples, which were looked at."""
+    net, step = record.before, record.step
     known = _known(net)
-    if wanted is None:
-        wanted = max(FEW, record.n_samples // 4) // (2 if every < OFTEN else 1)
-    x, y, weight = record.samples(wanted)
+    x, y, weight = record.samples(n)
+    row = np.zeros(Column.COUNT + 5 * known.n_levels - 2)
     start, _ = objective.read(net, len(x), None, y, record.loss_function, weight, None)
     assert isinstance(start, objective.LossTarget)
-    passes = engines.both(None, net, x, None).backward(start)
-    found = budget.of_passes(net, passes, start)
-    row = np.zeros(Column.COUNT + 5 * known.n_levels - 2)
-    row[Column.STEP], row[Column.SAMPLES], row[Column.LOSS] = record.step, len(x), record.loss
-    sizes, changed, were = parts(row)
-    sizes[:] = found.sizes
-    row[Column.OPEN : Column.SATURATED + 1] = _follow(net, known, passes.gate(), memory, record.step)
-    if every >= OFTEN or record.step // every % OFTEN == 0:
-        _hear(record, memory, len(x))
+    if core is None:
+        _passes(net, known, memory, x, start, step, row)
+    else:
+        output = core.forward(net, x)
+        core.backward(np.ascontiguousarray(start.seed(np.ascontiguousarray(output.T)).sensitivity[0].T), step, row)
+    if every >= OFTEN or step // every % OFTEN == 0:
+        _hear(record, memory, n)
+    if core is None:
+        _changed(net, known, record.network, row)
+    else:
+        core.changed(net.weight, record.network.weight, row)
+    row[Column.SAMPLES], row[Column.LOSS] = n, record.loss
     row[Column.NOISE], row[Column.SIGNAL] = memory.seen[1:]
+    return row, (x, y, weight)
+
+
+def _passes(
+    net: Network, known: _Known, memory: Memory, x: FloatArray, start: objective.LossTarget, step: int, row: FloatArray
+) -> None:
+    """What both passes find, and those on squares."""
+    passes = engines.both(None, net, x, None).backward(start)
+    sizes, _, _ = parts(row)
+    sizes[:] = budget.of_passes(net, passes, start).sizes
+    row[Column.STEP] = step
+    row[Column.OPEN : Column.SATURATED + 1] = _follow(net, known, passes.gate(), memory, step)
+
+
+def _changed(net: Network, known: _Known, now: Network, row: FloatArray) -> None:
+    """What the step has changed in the weights."""
+    _, changed, were = parts(row)
     leads = np.flatnonzero((known.level[net.head] >= 0) & (known.level[net.tail] >= 1))
     level = known.level[net.tail[leads]] - 1
-    after = record.network.weight[leads].astype(np.float64)
+    after = now.weight[leads].astype(np.float64)
     with np.errstate(over="ignore"):
         for squares, of_weights in ((changed, after - net.weight[leads]), (were, net.weight[leads].astype(np.float64))):
             squares[:] = np.bincount(level, np.square(of_weights), known.n_levels - 1)
-    return row, (x, y, weight)
 
 
 def _follow(net: Network, known: _Known, gate: FloatArray, memory: Memory, step: int) -> tuple[float, int, int]:

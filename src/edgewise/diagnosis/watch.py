@@ -24,6 +24,7 @@ from edgewise.history import Samples, StepRecord
 from edgewise.losses import Loss
 from edgewise.network import Network
 from edgewise.optimizers import check_number
+from edgewise.plan import Plan
 
 SCHEMA = 1
 SHOWN = 20
@@ -95,8 +96,8 @@ class Watch:
         every < 16, which keeps a look at less than a step's own cost.
     keep : moments at most. When there are more, every second one is forgotten and `every` is doubled.
 
-    Where the core takes the steps it takes the looks as well; with a loss, an optimizer or an activation of one's own
-    they are taken from Python, which takes longer.
+    Where the core takes the steps it takes the looks as well. With a loss or an optimizer of one's own it is asked for
+    each look; with an activation of one's own NumPy takes them, which takes longer.
     """
 
     def __init__(self, every: int = 50, *, samples: int | None = None, keep: int = 256) -> None:
@@ -109,6 +110,7 @@ class Watch:
         self._moments: list[Moment] = []
         self._memory = Memory.of(0)
         self._last: tuple[Network, Loss] | None = None
+        self._last_look: tuple[Plan, int, NativeLook | None] | None = None
         self._recent: list[Samples] = []
 
     @property
@@ -122,13 +124,24 @@ class Watch:
     def __call__(self, record: StepRecord) -> None:
         """Look at one step."""
         _ = record.network.depth  # which the networks of later steps then have
-        row, samples = look.take(record, self._remembered(record.before), self.every, self.samples)
+        n = look.wanted(record.n_samples, self.every, self.samples)
+        core = self._between(record.before, n)
+        row, samples = look.take(record, self._remembered(record.before), self.every, n, core)
         self._note(row, record.epoch, record.network, record.loss_function)
         self._remember(samples)
 
-    def look(self, network: Network, step_size: int, threads: int | None) -> NativeLook:
+    def _between(self, network: Network, n: int) -> NativeLook | None:
+        """What looks at n samples between steps; the last one if it can."""
+        if self._last_look is None or self._last_look[0] is not network.plan or self._last_look[1] < n:
+            self._last_look = network.plan, n, self._by_core(network, n, n, None)
+        return self._last_look[2]
+
+    def look(self, network: Network, step_size: int, threads: int | None) -> NativeLook | None:
         """What looks for it within the core; see `edgewise.run.Looker`."""
-        return look.within(network, self._remembered(network), self.every, self.samples, step_size, threads)
+        return self._by_core(network, self.samples, step_size, threads)
+
+    def _by_core(self, network: Network, samples: int | None, step_size: int, threads: int | None) -> NativeLook | None:
+        return look.in_core(network, self._remembered(network), self.every, samples, step_size, threads)
 
     @property
     def room(self) -> int:
@@ -155,7 +168,7 @@ class Watch:
 
     def _remembered(self, network: Network) -> Memory:
         if len(self._memory.closed) != network.n_nodes:
-            self._memory = Memory.of(network.n_nodes)
+            self._memory, self._last_look = Memory.of(network.n_nodes), None
         return self._memory
 
     def _remember(self, samples: Samples) -> None:

@@ -59,6 +59,11 @@ def both(
     return reference.ReferencePass(network, x)
 
 
+def look(name: str | None, network: "Network", **settings: Any) -> native.NativeLook | None:
+    """Looks at steps of training by the compiled core, if the engine called `name` has it for this network."""
+    return native.NativeLook(network, **settings) if _is_native(name, network) else None
+
+
 def training(name: str | None, network: "Network", **settings: Any) -> native.NativeTraining | None:
     """Training within the compiled core, if the engine called `name` has it for this network; see NativeTraining."""
     return native.NativeTraining(network, **settings) if _is_native(name, network) else None

@@ -314,7 +314,8 @@ class Work:
 
 
 class NativeLook:
-    """Looks at steps of training in the core, which `NativeTraining.run` takes; see src/native/look.hpp."""
+    """Looks at steps of training in the core, which `NativeTraining.run` takes, or which are taken one by one between
+    steps of somebody else's; see src/native/look.hpp."""
 
     def __init__(
         self,
@@ -333,6 +334,20 @@ class NativeLook:
         self.rows = np.empty((1, self.core.row_size))
         self.taken = 0
         """How many rows the last run has filled."""
+
+    def forward(self, network: "Network", x: FloatArray) -> FloatArray:
+        """(B, K) outputs of the samples that are looked at, as many at most as a step has."""
+        output = empty((len(x), network.n_outputs), network.dtype)
+        self.core.forward(network.weight, network.bias, network.response, x, output)
+        return output
+
+    def backward(self, seed: FloatArray, step: int, row: FloatArray) -> None:
+        """From ∂J/∂o of these (B, K) on: a look's row, but for the columns that are not of the passes."""
+        self.core.backward(seed, step, row)
+
+    def changed(self, before: FloatArray, after: FloatArray, row: FloatArray) -> None:
+        """What a step has changed in the weights (E,)."""
+        self.core.changed(before, after, row)
 
     def room(self, n: int) -> None:
         """Of how many looks a run may take before it comes back."""

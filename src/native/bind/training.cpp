@@ -24,6 +24,13 @@ struct BoundLook {
     std::vector<nb::object> kept;
     std::unique_ptr<edgewise::Look<T>> own;
     Size step_size;  // at most, of the steps that it may look at
+    Size most;       // samples of a look
+    const BoundStructure* structure;
+    std::shared_ptr<const edgewise::OwnParameters<T>> parameters;  // between both halves of a look
+
+    void check_row(const Out<double>& row) const {
+        check_size(row.size(), edgewise::Look<T>::row_size(own->watched().n_levels), "a row of looks");
+    }
 };
 
 template <class T>
@@ -66,7 +73,7 @@ void bind_look(nb::module_& module, const char* name) {
                  std::vector<nb::object> kept{nb::cast(level), nb::cast(closed_below), nb::cast(hidden), nb::cast(squashing),
                                               nb::cast(smooth), nb::cast(closed), nb::cast(last_open), nb::cast(step_of),
                                               nb::cast(opened), nb::cast(seen)};
-                 new (self) Bound{std::move(kept), std::move(look), size(step_size)};
+                 new (self) Bound{std::move(kept), std::move(look), size(step_size), most, &structure, nullptr};
              },
              nb::keep_alive<1, 2>(), nb::arg("structure"), nb::arg("n_levels"), nb::arg("level").noconvert(),
              nb::arg("closed_below").noconvert(), nb::arg("hidden").noconvert(), nb::arg("squashing").noconvert(),
@@ -74,6 +81,41 @@ void bind_look(nb::module_& module, const char* name) {
              nb::arg("step_of").noconvert(), nb::arg("opened").noconvert(), nb::arg("seen").noconvert(),
              nb::arg("every"), nb::arg("samples"), nb::arg("few"), nb::arg("often"), nb::arg("lately"), nb::arg("dead_after"),
              nb::arg("saturated_from"), nb::arg("step_size"), nb::arg("threads"))
+        .def("forward",
+             [](Bound& self, In<T> weight, In<T> bias, In<T> response, In2<T> x, Out2<T> output) {
+                 const edgewise::Structure& s = self.structure->view();
+                 check_parameters(s, weight, bias, response);
+                 check_size(x.shape(1), s.n_inputs, "a row of x");
+                 check_size(output.shape(0), x.shape(0), "output");
+                 check_size(output.shape(1), s.n_outputs, "a row of output");
+                 if (x.shape(0) < 1 || static_cast<Size>(x.shape(0)) > self.most)
+                     throw std::invalid_argument("these are not as many samples as the look was made for");
+                 nb::gil_scoped_release release;
+                 self.parameters = self.structure->last(T{}).of(s, weight.data(), bias.data(), response.data(), 1);
+                 self.own->forward(self.parameters->view(), x.data(), static_cast<Size>(x.shape(0)), output.data());
+             },
+             nb::arg("weight").noconvert(), nb::arg("bias").noconvert(), nb::arg("response").noconvert(),
+             nb::arg("x").noconvert(), nb::arg("output").noconvert())
+        .def("backward",
+             [](Bound& self, In2<T> seed, std::size_t step, Out<double> row) {
+                 if (!self.parameters) throw std::invalid_argument("the look has no forward half");
+                 check_size(seed.shape(0), self.own->sweep.samples, "seed");
+                 check_size(seed.shape(1), self.structure->view().n_outputs, "a row of seed");
+                 self.check_row(row);
+                 nb::gil_scoped_release release;
+                 self.own->backward(std::exchange(self.parameters, nullptr)->view(), seed.data(), static_cast<Size>(step),
+                                    row.data());
+             },
+             nb::arg("seed").noconvert(), nb::arg("step"), nb::arg("row").noconvert())
+        .def("changed",
+             [](Bound& self, In<T> before, In<T> after, Out<double> row) {
+                 check_size(before.size(), self.structure->view().n_edges, "before");
+                 check_size(after.size(), self.structure->view().n_edges, "after");
+                 self.check_row(row);
+                 nb::gil_scoped_release release;
+                 self.own->changed(before.data(), after.data(), row.data());
+             },
+             nb::arg("before").noconvert(), nb::arg("after").noconvert(), nb::arg("row").noconvert())
         .def_prop_ro("row_size",
                      [](const Bound& self) { return edgewise::Look<T>::row_size(self.own->watched().n_levels); });
 }
