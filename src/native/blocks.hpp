@@ -122,9 +122,11 @@ void forward_block(const PlanView& plan, const Parameters<T>& p, const Block& bl
                                 block.n_tails, 1, false},
                      rows, vectors);
             const Parameters<T> of_tile = p.of_tile(tile * lanes);
-            for (int r = 0; r < rows; ++r)
-                finish_row(plan, of_tile, h + r, sums + r * lanes, values + (h + r) * lanes,
-                           left ? left + (h + r) * lanes : nullptr, vectors, wanted);
+            with_vectors(vectors, [&](auto registers) {
+                for (int r = 0; r < rows; ++r)
+                    finish_row(plan, of_tile, h + r, sums + r * lanes, values + (h + r) * lanes,
+                               left ? left + (h + r) * lanes : nullptr, registers.value, wanted);
+            });
         }
     }
 }

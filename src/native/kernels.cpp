@@ -11,23 +11,10 @@
 namespace edgewise::EDGEWISE_ISA {
 
 // f(number of registers, whether rows are far away) with both known when it is compiled.
-template <int N>
-struct Constant {
-    static constexpr int value = N;
-};
-template <class T, class F>
+template <class F>
 EDGEWISE_INLINE void with_registers(const PlanView& plan, int vectors, F f) {
     const bool far = static_cast<Size>(plan.n_nodes) * vectors * VECTOR_BYTES * 2 > FAR_TILE;
-    switch (vectors * 2 + far) {
-        case 2: return f(Constant<1>{}, Constant<0>{});
-        case 3: return f(Constant<1>{}, Constant<1>{});
-        case 4: return f(Constant<2>{}, Constant<0>{});
-        case 5: return f(Constant<2>{}, Constant<1>{});
-        case 8: return f(Constant<4>{}, Constant<0>{});
-        case 9: return f(Constant<4>{}, Constant<1>{});
-        case 16: return f(Constant<8>{}, Constant<0>{});
-        case 17: return f(Constant<8>{}, Constant<1>{});
-    }
+    with_vectors(vectors, [&](auto registers) { far ? f(registers, Constant<1>{}) : f(registers, Constant<0>{}); });
 }
 
 template <class T>
@@ -44,7 +31,7 @@ void forward(const PlanView& plan, const Parameters<T>& p, T* y, T* out, Size y_
                           scratch);
         else
             for (int tile = 0; tile < n_tiles; ++tile)
-                with_registers<T>(plan, vectors, [&](auto registers, auto far) {
+                with_registers(plan, vectors, [&](auto registers, auto far) {
                     forward_arcs<T, registers.value, far.value>(plan, p.of_tile(tile * vectors * WIDTH<T>), y + tile * y_stride,
                                                                 out ? out + tile * out_stride : nullptr, r0, end, wanted,
                                                                 scratch);
@@ -109,7 +96,7 @@ void backward(const PlanView& plan, const Parameters<T>& p, const T* y, const T*
             for (int tile = 0; tile < n_tiles; ++tile) {
                 T* linear = d + tile * d_stride;
                 if (passing) pull_blocks(plan, p, segment, linear, vectors, first, end, panel, sums);
-                with_registers<T>(plan, vectors, [&](auto registers, auto far) {
+                with_registers(plan, vectors, [&](auto registers, auto far) {
                     backward_arcs<T, registers.value, far.value>(
                         plan, p.of_tile(tile * vectors * WIDTH<T>), y + tile * y_stride, gate + tile * d_stride, linear,
                         out ? out + tile * out_stride : nullptr, passing ? sums : nullptr, seed + tile * seed_stride, seed_row, first, end, what, gradient,

@@ -82,17 +82,29 @@ void clear_padding(T* rows, Size n, int vectors, int valid) {
 template <class T>
 void sum_lanes(const T* rows, int vectors, Index r0, Index r1, T* sum, bool add) {
     constexpr int W = WIDTH<T>;
-    const Size lanes = vectors * W;
-    for (Index row = r0; row < r1; row += W) {
-        Vector<T> total[W];
-        for (int i = 0; i < W; ++i) {
-            const T* own = rows + (row + i < r1 ? row + i : r1 - 1) * lanes;
-            total[i] = load(own);
-            for (int v = 1; v < vectors; ++v) total[i] += load(own + v * W);
+    with_vectors(vectors, [&](auto registers) {
+        constexpr Size L = registers.value * W;
+        const auto sums_from = [&](Index row) {
+            Vector<T> total[W];
+            for (int i = 0; i < W; ++i) {
+                const T* own = rows + (row + i) * L;
+                total[i] = load(own);
+                for (int v = 1; v < registers.value; ++v) total[i] += load(own + v * W);
+            }
+            return sums_of<T>(total);
+        };
+        Index row = r0;
+        for (; row + W <= r1; row += W) {
+            const Vector<T> sums = sums_from(row);
+            store_unaligned(sum + row, add ? load_unaligned(sum + row) + sums : sums);
         }
-        const Vector<T> sums = sums_of<T>(total);
-        for (int i = 0; i < W && row + i < r1; ++i) sum[row + i] = add ? sum[row + i] + sums[i] : sums[i];
-    }
+        for (; row < r1; ++row) {
+            Vector<T> total = load(rows + row * L);
+            for (int v = 1; v < registers.value; ++v) total += load(rows + row * L + v * W);
+            const T found = sum_of<T>(total);
+            sum[row] = add ? sum[row] + found : found;
+        }
+    });
 }
 
 // (+)= Σ over the tile's lanes of the product of two rows, for each of rows r0 .. r1 - 1.

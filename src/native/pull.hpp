@@ -168,7 +168,7 @@ struct GradientWindow {
 // pass to these rows, row r0 first, or is null; `seed` and `seed_row` are what is known before the recursion: row
 // seed_row[i] of seed for row i, none if it is negative.
 template <class T, int V, bool FAR>
-void backward_arcs(const PlanView& plan, const Parameters<T>& p, const T* y, const T* gate, T* d, T* out, const T* sums,
+void backward_arcs(const PlanView plan, const Parameters<T> p, const T* y, const T* gate, T* d, T* out, const T* sums,
                    const T* seed, const Index* seed_row, Index r0, Index r1, Backward what, T* gradient, bool add,
                    T* scratch) {
     constexpr int W = WIDTH<T>;

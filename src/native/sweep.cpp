@@ -10,6 +10,8 @@ namespace {
 constexpr Size CACHE = Size(7) << 18;
 // What they fill where no cache is near: then it is better to come for much at a time.
 constexpr Size FAR_AWAY = Size(1) << 25;
+constexpr Size SMALL_TILE = Size(1) << 17;  // in which rows of blocks may be longer than need be: each costs something by itself,
+constexpr Size FEW_LANES = 32;              // which so many samples share
 constexpr Size FEW_ARCS = Size(1) << 17;   // whose sums of gradients each thread makes for itself
 constexpr Size MANY_ARCS = Size(1) << 22;  // whose sums of gradients are not to be held once for each group of tiles
 constexpr Size TOGETHER = 12;              // rows that a block's kernels like to take together
@@ -42,8 +44,9 @@ Shape shape_of(const Structure& s, Size samples, int width, int bytes) {
         const bool filled = (for_several ? 2 * lanes : lanes) <= whole;
         const bool near = vectors == 2 || rows * lanes * bytes <= CACHE;
         const bool far = shape.by_level && rows * 2 * width * bytes > FAR_AWAY;
-        // blocks are taken two registers at a time: more would only spread a tile's rows
-        if (filled && (near || far) && (vectors == 2 || !mostly_blocks)) shape.vectors = vectors;
+        // blocks are taken two registers at a time: more only spread a tile's rows, unless these are few
+        const bool few_rows = vectors == 4 && lanes <= FEW_LANES && rows * lanes * bytes <= SMALL_TILE;
+        if (filled && (near || far) && (vectors == 2 || few_rows || !mostly_blocks)) shape.vectors = vectors;
     }
     shape.lanes = shape.vectors * width;
     const Size n_tiles = samples / shape.lanes + (samples % shape.lanes != 0);

@@ -95,4 +95,20 @@ EDGEWISE_INLINE V from_bits(MaskOf<V> m) {
     return reinterpret_cast<V>(m);
 }
 
+template <int N>
+struct Constant {
+    static constexpr int value = N;
+};
+
+// f(how many registers a tile has) with that known when it is compiled.
+template <class F>
+EDGEWISE_INLINE void with_vectors(int vectors, F f) {
+    switch (vectors) {
+        case 1: return f(Constant<1>{});
+        case 2: return f(Constant<2>{});
+        case 4: return f(Constant<4>{});
+        case 8: return f(Constant<8>{});
+    }
+}
+
 }  // namespace edgewise::EDGEWISE_ISA
