@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn import functional as F
 from torch.nn.utils import prune
 
 import edgewise as ew
@@ -511,6 +512,22 @@ def test_one_error_names_everything_that_cannot_be_converted():
     for part in ("cumsum", "fft", "sort", "in up (ConvTranspose1d)", "in the module itself"):
         assert part in message
     assert "linear" not in message
+
+
+class SlopesOfTheInput(nn.Module):
+    def forward(self, x):
+        return F.prelu(torch.ones(1, 3), x[0])
+
+
+class DividedByZero(nn.Module):
+    def forward(self, x):
+        return x / 0
+
+
+@pytest.mark.parametrize(("module", "name"), [(SlopesOfTheInput(), "prelu"), (DividedByZero(), "div")])
+def test_arguments_that_cannot_be_are_named(module, name):
+    with pytest.raises(ew.GraphError, match=name):
+        from_module(module, torch.randn(1, 3))
 
 
 @pytest.mark.parametrize(

@@ -431,3 +431,30 @@ def test_one_error_names_every_unsupported_operator(tmp_path):
 def test_mixing_samples_is_an_error(nodes, tmp_path):
     with pytest.raises(ew.FormatError, match="mixes samples"):
         loaded(program(nodes, (3,)), tmp_path / "m.onnx")
+
+
+def test_a_value_is_never_taken_for_one_that_is_gone(tmp_path):
+    tails = [node("Sigmoid", "x", outputs=[""]), node("Sigmoid", "x", outputs=[""])]  # that nobody can read
+    nodes = [entry for k in range(9) for entry in (*tails, node("Tanh", "x", outputs=[f"t{k}"]))]
+    nodes += [node("Mul", "x", f"t{k}", outputs=[f"p{k}"]) for k in range(9)]
+    net = loaded(program([*nodes, node("Sum", *(f"p{k}" for k in range(9)))], [3]), tmp_path / "m.onnx")
+    x = a(4, 3)
+    close(net.forward(x).output, 9 * x * np.tanh(x), 1e-5)
+
+
+def test_operators_of_others_are_not_taken_for_those_of_onnx(tmp_path):
+    for operator in ("Identity", "Dropout"):
+        with pytest.raises(ew.FormatError, match=operator):
+            loaded(program([node(operator, "x", domain="com.mine")], [3], domains=["com.mine"]), tmp_path / "m.onnx")
+
+
+def test_a_median_of_what_no_network_can_express_is_named(tmp_path):
+    nodes = [
+        node("CumSum", "x", "one", outputs=["s"]),
+        node("TopK", "s", "k", outputs=["o", ""], axis=1),
+        node("Gather", "o", "middle", outputs=["m"], axis=1),
+        node("ReduceMean", "m", axes=[1]),
+    ]
+    constants = {"one": np.array(1), "k": np.array([3]), "middle": np.array([1, 1])}
+    with pytest.raises(ew.FormatError, match="CumSum"):
+        loaded(program(nodes, [3], constants), tmp_path / "m.onnx")
