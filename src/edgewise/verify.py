@@ -12,7 +12,8 @@ from edgewise import activations, engine, losses, samples
 from edgewise.arrays import FloatArray
 from edgewise.engine import reference
 from edgewise.errors import GraphError
-from edgewise.network import Network, Node
+from edgewise.names import Node
+from edgewise.network import Network
 from edgewise.paths import count_paths, iter_paths
 from edgewise.results import BackwardPass
 
