@@ -505,8 +505,13 @@ class Network:
         tail.flags.writeable = head.flags.writeable = False
         return twin
 
-    def astype(self, dtype: DTypeLike) -> "Network":
-        """The same structure, shared, with parameters and results in another dtype, "float32" or "float64"."""
+    def astype(self, dtype: DTypeLike, *, copy: bool = True) -> "Network":
+        """The same structure, shared, with parameters and results in another dtype, "float32" or "float64".
+
+        copy : False for this very network where it has that dtype already.
+        """
+        if not copy and self._dtype == float_dtype(dtype):
+            return self
         twin = self.with_own_parameters()
         twin._dtype = float_dtype(dtype)
         twin._weight = twin._parameters(self._weight, self.n_edges, "weight", "edge")

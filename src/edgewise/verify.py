@@ -174,7 +174,7 @@ def _differences(
     seed: int,
 ) -> Iterator[Check]:
     """∂y(t)/∂p for weights, biases and inputs, each from passes in which p alone is moved."""
-    wide = net if net.dtype == np.float64 else net.astype(np.float64)
+    wide = net.astype("float64", copy=False)
     complex_step = all(activations.get(name).complex_step for name in net.activation_names)
     way = "complex step" if complex_step else "central differences"
     tolerance = SINGLE if net.dtype != np.float64 else EXACT if complex_step else DIFFERENCES

@@ -1,8 +1,6 @@
 """A PyTorch module as a network: its program, as torch.export traces it, in the terms of `edgewise.tensors`."""
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,6 +9,7 @@ import torch
 from edgewise.errors import GraphError
 from edgewise.network import Network
 from edgewise.tensors import Tensor, TensorGraph
+from edgewise.torch.eval_mode import in_eval_mode
 from edgewise.torch.operations import OPERATIONS
 
 SAMPLES = 2  # with one alone, nobody would see that a program mixes samples
@@ -44,19 +43,8 @@ def from_module(module: torch.nn.Module, example_input: Any) -> Network:
         return _Reader(program).network()
 
 
-@contextmanager
-def _in_eval_mode(module: torch.nn.Module) -> Iterator[None]:
-    before = [(part, part.training) for part in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part, training in before:
-            part.training = training
-
-
 def _traced(module: torch.nn.Module, examples: tuple[torch.Tensor, ...]) -> Any:
-    with _in_eval_mode(module), warnings.catch_warnings():
+    with in_eval_mode(module), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the exporter's own insides
         try:
             program = torch.export.export(module, examples)

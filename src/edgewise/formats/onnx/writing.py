@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise import activations
-from edgewise.arrays import FloatArray, all_finite
+from edgewise import activations, description
+from edgewise.arrays import FloatArray
 from edgewise.errors import FormatError
 from edgewise.formats.onnx.library import library
 from edgewise.formats.onnx.operators import patterns
@@ -39,8 +39,7 @@ def encode(network: Network) -> bytes:
         raise FormatError(f"ONNX has no operators for the activations {', '.join(unknown)}; save .json or .safetensors")
     if not network.n_inputs:
         raise FormatError("the network has no inputs, without which an ONNX program has no samples")
-    if not all(all_finite(array) for array in (network.weight, network.bias, network.response)):
-        raise FormatError("a parameter is not a finite number; mend it first")
+    description.refuse_not_finite(network)
     program = Program(onnx, network.dtype)
     _Writer(network, program).write()
     return program.encoded(network.n_inputs, network.n_outputs)
