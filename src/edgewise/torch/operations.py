@@ -118,18 +118,8 @@ def _convolution(
     return windows.convolution(graph, x, kernel, axes, groups, 0.0 if bias is None else _numbers(bias))
 
 
-def _core_convolution(
-    graph: Graph,
-    x: Tensor,
-    weight: Any,
-    bias: Any,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
-    transposed: bool,
-    output_padding: Any,
-    groups: int,
-) -> Tensor:
+def _core_convolution(graph: Graph, x: Tensor, weight: Any, bias: Any, *settings: Any) -> Tensor:
+    stride, padding, dilation, transposed, _, groups = settings
     if transposed:
         raise GraphError("a transposed convolution")
     return _convolution(graph, x, weight, bias, stride, padding, dilation, groups)
@@ -147,15 +137,9 @@ def _sliding(
     ]
 
 
-def _max_pool(n: int, indices: bool = False) -> Callable[..., Any]:
+def _max_pool(n: int, indices: bool = False) -> Operation:
     def pool(
-        graph: Graph,
-        x: Tensor,
-        kernel: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        dilation: Any = 1,
-        ceil: bool = False,
+        graph: Graph, x: Tensor, kernel: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil: Any = False
     ) -> Any:
         made = windows.max_pool(graph, x, _sliding(x, n, kernel, stride, padding, dilation, ceil))
         return [made, None] if indices else made
@@ -163,24 +147,17 @@ def _max_pool(n: int, indices: bool = False) -> Callable[..., Any]:
     return pool
 
 
-def _average_pool(n: int) -> Callable[..., Tensor]:
+def _average_pool(n: int) -> Operation:
     def pool(
-        graph: Graph,
-        x: Tensor,
-        kernel: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        ceil_mode: bool = False,
-        count_include_pad: bool = True,
-        divisor_override: int | None = None,
+        graph: Graph, x: Tensor, kernel: Any, stride: Any = None, padding: Any = 0, ceil: Any = False, *settings: Any
     ) -> Tensor:
-        axes = _sliding(x, n, kernel, stride, padding, 1, ceil_mode)
-        return windows.average_pool(graph, x, axes, count_include_pad, divisor_override)
+        axes = _sliding(x, n, kernel, stride, padding, 1, ceil)
+        return windows.average_pool(graph, x, axes, *(settings or (True,)))  # count_include_pad, divisor_override
 
     return pool
 
 
-def _adaptive(n: int, kind: Callable[..., Tensor], indices: bool = False) -> Callable[..., Any]:
+def _adaptive(n: int, kind: Callable[..., Tensor], indices: bool = False) -> Operation:
     def pool(graph: Graph, x: Tensor, sizes: Any) -> Any:
         wanted = _each(sizes, n)
         made = kind(graph, x, [windows.adaptive(x.shape[k - n], wanted[k]) for k in range(n)])
@@ -189,18 +166,8 @@ def _adaptive(n: int, kind: Callable[..., Tensor], indices: bool = False) -> Cal
     return pool
 
 
-def _batch_norm(
-    graph: Graph,
-    x: Tensor,
-    weight: Any,
-    bias: Any,
-    mean: Any,
-    variance: Any,
-    training: bool,
-    momentum: float,
-    eps: float,
-    *_: Any,
-) -> Tensor:
+def _batch_norm(graph: Graph, x: Tensor, weight: Any, bias: Any, mean: Any, variance: Any, *settings: Any) -> Tensor:
+    training, _, eps = settings[:3]
     if training or mean is None or variance is None:
         raise GraphError("batch normalisation by the statistics of the batch")
     scale = 1.0 if weight is None else _numbers(weight)
