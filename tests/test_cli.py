@@ -13,11 +13,10 @@ import numpy as np
 import polars as pl
 import pytest
 from tensorboardX.proto import event_pb2
-from typer.testing import CliRunner
 
 import edgewise as ew
+from command_line import as_json, fail, run, succeed
 from edgewise import formats
-from edgewise.cli import app
 from edgewise.data import Preprocessing
 
 QUANTITIES = (
@@ -26,33 +25,6 @@ QUANTITIES = (
     *("weight_gradient_per_sample", "bias_gradient_per_sample"),
 )
 COMMANDS = ("train", "predict", "backprop", "verify", "info", "convert")
-
-
-def run(*words):
-    return CliRunner().invoke(app, [str(word) for word in words])
-
-
-def succeed(*words):
-    result = run(*words)
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
-def as_json(*words):
-    def refuse(constant):
-        raise AssertionError(f"{constant} is not JSON")
-
-    return json.loads(succeed(*words, "--json"), parse_constant=refuse)
-
-
-def fail(*words):
-    """The message of a user's mistake: one line on stderr, nothing on stdout, exit code 2."""
-    result = run(*words)
-    assert result.exit_code == 2, result.output
-    assert result.stdout == ""
-    assert result.stderr.startswith("edgewise: error: ")
-    assert result.stderr.count("\n") == 1
-    return result.stderr
 
 
 @pytest.fixture

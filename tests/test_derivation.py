@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import edgewise as ew
+from command_line import as_json, fail, succeed
 from strategies import dags
-from test_cli import as_json, fail, succeed
 
 RATIONAL = ("identity", "relu", "hard_tanh", "abs", "square", "hat", "softsign", "clamped")
 

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn import functional as F
 from torch.nn.utils import prune
 
 import edgewise as ew
@@ -29,12 +30,6 @@ def seeded(make, *shape, double=True, seed=0):
     return module, torch.randn(5, *shape, dtype=torch.float64 if double else torch.float32)
 
 
-def close(found, wanted, tolerance):
-    wanted = np.asarray(wanted)
-    assert found.shape == wanted.shape
-    assert np.abs(found - wanted).max(initial=0) <= tolerance * max(1, np.abs(wanted).max(initial=0))
-
-
 def same_gradients(net, module, x, tolerance):
     """Outputs and input gradients of a random linear loss of the outputs."""
     x = x.clone().requires_grad_()
@@ -43,8 +38,8 @@ def same_gradients(net, module, x, tolerance):
     factor = torch.linspace(-1, 1, out.numel(), dtype=x.dtype).reshape(out.shape)
     (out * factor).sum().backward()
     run = net.backprop(x.detach().numpy().reshape(len(x), -1), y=factor.numpy(), loss=LINEAR, reduction="sum")
-    close(run.output, out.detach(), tolerance)
-    close(run.input_gradient, x.grad.reshape(len(x), -1), tolerance)
+    assert_close(run.output, out.detach(), tolerance)
+    assert_close(run.input_gradient, x.grad.reshape(len(x), -1), tolerance)
     return run
 
 
@@ -410,8 +405,8 @@ def test_a_convolutional_network_trained_here_is_the_one_trained_there(engine, o
     expected = from_module(module, x)
     for what in ("tail", "head", "tie", "bias_tie"):
         assert np.array_equal(getattr(net, what), getattr(expected, what)), what
-    close(net.weight, expected.weight, 1e-10)
-    close(net.bias, expected.bias, 1e-10)
+    assert_close(net.weight, expected.weight, 1e-10)
+    assert_close(net.bias, expected.bias, 1e-10)
     assert len(np.unique(net.bias[~net.is_input])) == 4 + 3 + 3  # one a channel, to the bit
 
 
@@ -490,7 +485,7 @@ def test_several_inputs_and_outputs():
     a, b = torch.randn(3, 2, 2, dtype=torch.float64), torch.randn(3, 1, dtype=torch.float64)
     net = from_module(module, (a, b))
     wanted = torch.cat([out.flatten(1) for out in module(a, b)], 1).detach().numpy()
-    close(net.forward(torch.cat([a.flatten(1), b], 1).numpy()).output, wanted, 1e-14)
+    assert_close(net.forward(torch.cat([a.flatten(1), b], 1).numpy()).output, wanted, 1e-14)
 
 
 class Unsupported(nn.Module):
@@ -511,6 +506,22 @@ def test_one_error_names_everything_that_cannot_be_converted():
     for part in ("cumsum", "fft", "sort", "in up (ConvTranspose1d)", "in the module itself"):
         assert part in message
     assert "linear" not in message
+
+
+class SlopesOfTheInput(nn.Module):
+    def forward(self, x):
+        return F.prelu(torch.ones(1, 3), x[0])
+
+
+class DividedByZero(nn.Module):
+    def forward(self, x):
+        return x / 0
+
+
+@pytest.mark.parametrize(("module", "name"), [(SlopesOfTheInput(), "prelu"), (DividedByZero(), "div")])
+def test_arguments_that_cannot_be_are_named(module, name):
+    with pytest.raises(ew.GraphError, match=name):
+        from_module(module, torch.randn(1, 3))
 
 
 @pytest.mark.parametrize(

@@ -473,3 +473,15 @@ def test_a_network_of_arrays_is_that_of_the_constructor():
 def test_arrays_that_make_no_network(changes, message):
     with pytest.raises(ew.GraphError, match=message):
         ew.Network.of_arrays(**arrays(**changes))
+
+
+def test_objects_that_are_whole_numbers_are_indices():
+    net = ew.Network(np.array([0, 0], object), np.array([1, 2], object), 1.0)
+    assert (net.n_nodes, net.tail.tolist(), net.head.tolist()) == (3, [0, 0], [1, 2])
+
+
+def test_a_refused_change_changes_nothing():
+    net = ew.Network([0, 0], [1, 2], 0.5, tie=[0, 0])
+    with pytest.raises(ew.GraphError, match="edges 0 and 1 are tied but their weights differ"):
+        net.weight = [1.0, 2.0]
+    assert net.weight.tolist() == [0.5, 0.5]

@@ -11,7 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 import edgewise as ew
-from test_from_module import ACTIVATIONS, CASES, Residual, close, seeded
+from oracles import assert_close
+from test_from_module import ACTIVATIONS, CASES, Residual, seeded
 
 onnxruntime.set_default_logger_severity(4)
 
@@ -47,7 +48,7 @@ def same_as_runtime(model, shape, path, dtype=np.float32, tolerance=1e-5, batch=
     x = np.random.default_rng(0).normal(size=(batch, *shape)).astype(dtype)
     net = loaded(model, path)
     assert net.dtype == dtype
-    close(net.forward(x.reshape(batch, -1)).output, runtime(model, x)[0].reshape(batch, -1), tolerance)
+    assert_close(net.forward(x.reshape(batch, -1)).output, runtime(model, x)[0].reshape(batch, -1), tolerance)
     return net
 
 
@@ -256,7 +257,9 @@ def test_what_pytorch_exports(name, free, tmp_path):
     x = x if free else x[:1]
     content = exported(module, x, dynamo=False, opset=17, free=free)
     net = loaded(content, tmp_path / "m.onnx")
-    close(net.forward(x.numpy().reshape(len(x), -1)).output, runtime(content, x.numpy())[0].reshape(len(x), -1), 1e-5)
+    assert_close(
+        net.forward(x.numpy().reshape(len(x), -1)).output, runtime(content, x.numpy())[0].reshape(len(x), -1), 1e-5
+    )
 
 
 @pytest.mark.parametrize("make", [CASES["cnn"], (Residual, (6,))], ids=["cnn", "residual"])
@@ -264,7 +267,7 @@ def test_what_pytorch_exports_by_dynamo(make, tmp_path):
     module, x = seeded(make[0], *make[1], double=False)
     content = exported(module, x, dynamo=True)
     net = loaded(content, tmp_path / "m.onnx")
-    close(net.forward(x.numpy().reshape(5, -1)).output, runtime(content, x.numpy())[0], 1e-5)
+    assert_close(net.forward(x.numpy().reshape(5, -1)).output, runtime(content, x.numpy())[0], 1e-5)
 
 
 def test_activations_that_pytorch_exports(tmp_path):
@@ -272,7 +275,7 @@ def test_activations_that_pytorch_exports(tmp_path):
         module, x = seeded(lambda: nn.Sequential(nn.Linear(4, 5), activation), 4, double=False)  # noqa: B023
         content = exported(module, x, dynamo=False, opset=17)
         net = loaded(content, tmp_path / "m.onnx")
-        close(net.forward(x.numpy()).output, runtime(content, x.numpy())[0], 1e-5)
+        assert_close(net.forward(x.numpy()).output, runtime(content, x.numpy())[0], 1e-5)
 
 
 def learnt(kind, classes, **more):
@@ -311,7 +314,7 @@ def test_classifiers_of_scikit_learn(classes, zipmap, tmp_path):
     if classes > 2:
         output = np.exp(output - output.max(1, keepdims=True))
         output /= output.sum(1, keepdims=True)
-    close(output, model.predict_proba(x), 1e-5)
+    assert_close(output, model.predict_proba(x), 1e-5)
     assert warned[0].filename == __file__
 
 
@@ -321,7 +324,9 @@ def test_regressors_of_scikit_learn(tmp_path):
     model, x = learnt("regressor", 0, activation="logistic")
     content = to_onnx(model, x[:1].astype(np.float32)).SerializeToString()
     net = loaded(content, tmp_path / "m.onnx")
-    close(net.forward(x.astype(np.float32)).output, model.predict(x), 1e-5)  # though the file's Reshape says (-1, 1)
+    assert_close(
+        net.forward(x.astype(np.float32)).output, model.predict(x), 1e-5
+    )  # though the file's Reshape says (-1, 1)
     double = to_onnx(model, x[:1]).SerializeToString()
     net = loaded(double, tmp_path / "m.onnx")
     assert net.dtype == np.float64
@@ -335,7 +340,7 @@ def test_linear_models_of_scikit_learn(tmp_path):
     y = x @ np.array([1.0, -2, 0.5])
     line = LinearRegression().fit(x, y)
     net = loaded(to_onnx(line, x[:1]).SerializeToString(), tmp_path / "m.onnx")
-    close(net.forward(x).output[:, 0], line.predict(x), 1e-5)
+    assert_close(net.forward(x).output[:, 0], line.predict(x), 1e-5)
     logistic = LogisticRegression().fit(x, np.digitize(y, [-1, 1]))
     with pytest.warns(UserWarning, match="Softmax"):
         net = loaded(to_onnx(logistic, x[:1]).SerializeToString(), tmp_path / "m.onnx")
@@ -348,7 +353,7 @@ def test_a_softmax_at_the_end_is_dropped_and_said_so_and_one_in_the_middle_is_no
     with pytest.warns(UserWarning, match="Softmax .it belongs to the loss"):
         net = loaded(last, tmp_path / "m.onnx")
     x = a(5, 4)
-    close(net.forward(x).output, x @ w, 1e-6)
+    assert_close(net.forward(x).output, x @ w, 1e-6)
     middle = program([node("Softmax", "x", outputs=["p"], axis=-1), node("MatMul", "p", "w")], (4,), {"w": w})
     same_as_runtime(middle, (4,), tmp_path / "m.onnx")
 
@@ -431,3 +436,30 @@ def test_one_error_names_every_unsupported_operator(tmp_path):
 def test_mixing_samples_is_an_error(nodes, tmp_path):
     with pytest.raises(ew.FormatError, match="mixes samples"):
         loaded(program(nodes, (3,)), tmp_path / "m.onnx")
+
+
+def test_a_value_is_never_taken_for_one_that_is_gone(tmp_path):
+    tails = [node("Sigmoid", "x", outputs=[""]), node("Sigmoid", "x", outputs=[""])]  # that nobody can read
+    nodes = [entry for k in range(9) for entry in (*tails, node("Tanh", "x", outputs=[f"t{k}"]))]
+    nodes += [node("Mul", "x", f"t{k}", outputs=[f"p{k}"]) for k in range(9)]
+    net = loaded(program([*nodes, node("Sum", *(f"p{k}" for k in range(9)))], [3]), tmp_path / "m.onnx")
+    x = a(4, 3)
+    assert_close(net.forward(x).output, 9 * x * np.tanh(x), 1e-5)
+
+
+def test_operators_of_others_are_not_taken_for_those_of_onnx(tmp_path):
+    for operator in ("Identity", "Dropout"):
+        with pytest.raises(ew.FormatError, match=operator):
+            loaded(program([node(operator, "x", domain="com.mine")], [3], domains=["com.mine"]), tmp_path / "m.onnx")
+
+
+def test_a_median_of_what_no_network_can_express_is_named(tmp_path):
+    nodes = [
+        node("CumSum", "x", "one", outputs=["s"]),
+        node("TopK", "s", "k", outputs=["o", ""], axis=1),
+        node("Gather", "o", "middle", outputs=["m"], axis=1),
+        node("ReduceMean", "m", axes=[1]),
+    ]
+    constants = {"one": np.array(1), "k": np.array([3]), "middle": np.array([1, 1])}
+    with pytest.raises(ew.FormatError, match="CumSum"):
+        loaded(program(nodes, [3], constants), tmp_path / "m.onnx")

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 
 import edgewise as ew
 import strategies
-from test_from_module import CASES, close, seeded
+from oracles import assert_close
+from test_from_module import CASES, seeded
 from test_onnx_load import runtime
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-6}  # GELU's erf is computed in single precision
@@ -25,8 +26,8 @@ def check(net, x, path):
     assert again.dtype == net.dtype
     assert (again.n_inputs, again.n_outputs) == (net.n_inputs, net.n_outputs)
     tolerance = TOLERANCE[str(net.dtype)]
-    close(runtime(content, x.astype(net.dtype))[0], wanted, tolerance)
-    close(again.forward(x).output, wanted, tolerance)
+    assert_close(runtime(content, x.astype(net.dtype))[0], wanted, tolerance)
+    assert_close(again.forward(x).output, wanted, tolerance)
     net.save(path)
     assert path.read_bytes() == content
     return content, again

@@ -9,30 +9,11 @@ import numpy as np
 import polars as pl
 import pytest
 from sklearn import datasets
-from typer.testing import CliRunner
 
 import edgewise as ew
+from command_line import completed, fail
 from edgewise import data, prediction, streams
-from edgewise.cli import app
 from edgewise.prediction import Predictions, Run
-
-
-def run(*words):
-    return CliRunner().invoke(app, [str(word) for word in words])
-
-
-def succeed(*words):
-    result = run(*words)
-    assert result.exit_code == 0, result.output
-    return result
-
-
-def fail(*words):
-    result = run(*words)
-    assert result.exit_code == 2, result.output
-    assert result.stdout == ""
-    assert result.stderr.count("\n") == 1
-    return result.stderr
 
 
 def plants(n=200, seed=0):
@@ -54,13 +35,13 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     plants().write_csv(folder / "plants.csv")
     plants().drop("kind").write_csv(folder / "weights.csv")
-    succeed("train", folder / "plants.csv", "--target", "kind", "--out", folder / "kind", "--epochs", 30, "--quiet")
-    succeed(
+    completed("train", folder / "plants.csv", "--target", "kind", "--out", folder / "kind", "--epochs", 30, "--quiet")
+    completed(
         "train", folder / "weights.csv", "--target", "weight", "--out", folder / "weight", "--epochs", 30, "--quiet"
     )
     for loss in ("binary_cross_entropy", "hinge"):
         words = "--target", "kind", "--out", folder / loss, "--loss", loss, "--epochs", 30, "--quiet"
-        succeed("train", folder / "plants.csv", *words)
+        completed("train", folder / "plants.csv", *words)
     return folder
 
 
@@ -85,11 +66,11 @@ def test_classes_and_their_probabilities(trained, new, tmp_path):
     table = plants(50, 1)
     preprocessing, output = expected(trained / "kind", table)
     softmax = np.exp(output) / np.exp(output).sum(axis=1, keepdims=True)
-    printed = succeed("predict", trained / "kind", new)
+    printed = completed("predict", trained / "kind", new)
     assert printed.stderr == ""
-    written = succeed("predict", trained / "kind", new, "--out", tmp_path / "out.csv")
+    written = completed("predict", trained / "kind", new, "--out", tmp_path / "out.csv")
     assert written.stdout == f"wrote {tmp_path / 'out.csv'}: 50 rows\n"
-    succeed("predict", trained / "kind", new, "--out", tmp_path / "out.parquet")
+    completed("predict", trained / "kind", new, "--out", tmp_path / "out.parquet")
     assert (tmp_path / "out.csv").read_text() == printed.stdout
     for found in (pl.read_csv(io.StringIO(printed.stdout)), pl.read_parquet(tmp_path / "out.parquet")):
         assert found.columns == ["kind", "kind=short", "kind=tall"]
@@ -102,7 +83,7 @@ def test_numbers_come_in_the_units_of_the_target(trained, new, tmp_path):
     table = plants(50, 1)
     preprocessing, output = expected(trained / "weight", table)
     for name in ("out.csv", "out.parquet"):
-        result = succeed("predict", trained / "weight", new, "--out", tmp_path / name)
+        result = completed("predict", trained / "weight", new, "--out", tmp_path / name)
         found = pl.read_csv(tmp_path / name) if name == "out.csv" else pl.read_parquet(tmp_path / name)
         assert found.columns == ["weight"]
         target = preprocessing.target
@@ -117,18 +98,18 @@ def test_the_score_is_that_of_the_rows_whose_target_is_there(trained, tmp_path):
     table = plants(50, 1)
     some = table.with_columns(pl.when(pl.Series(np.arange(50) < 20)).then("kind").alias("kind"))
     some.write_csv(tmp_path / "some.csv")
-    result = succeed("predict", trained / "kind", tmp_path / "some.csv")
+    result = completed("predict", trained / "kind", tmp_path / "some.csv")
     found = pl.read_csv(io.StringIO(result.stdout))
     assert result.stderr == f"accuracy {(found['kind'] == table['kind'])[:20].mean():.4f} over 20 rows\n"
 
 
 def test_json(trained, new, tmp_path):
-    found = json.loads(succeed("predict", trained / "kind", new, "--json").stdout)
+    found = json.loads(completed("predict", trained / "kind", new, "--json").stdout)
     assert (found["rows"], found["score"], found["unknown"]) == (50, None, [])
     _, output = expected(trained / "kind", plants(50, 1))
     assert list(found["predictions"][0]) == ["kind", "kind=short", "kind=tall"]
     assert [row["kind"] == "tall" for row in found["predictions"]] == (output[:, 1] > output[:, 0]).tolist()
-    found = json.loads(succeed("predict", trained / "weight", new, "--json", "--out", tmp_path / "o.csv").stdout)
+    found = json.loads(completed("predict", trained / "weight", new, "--json", "--out", tmp_path / "o.csv").stdout)
     assert found["written"] == str(tmp_path / "o.csv")
     assert found["score"]["r2"] > 0.5
     assert found["score"]["rows"] == 50
@@ -136,20 +117,20 @@ def test_json(trained, new, tmp_path):
 
 def test_probabilities_of_other_losses(trained, new):
     _, output = expected(trained / "binary_cross_entropy", plants(50, 1))
-    found = pl.read_csv(io.StringIO(succeed("predict", trained / "binary_cross_entropy", new).stdout))
+    found = pl.read_csv(io.StringIO(completed("predict", trained / "binary_cross_entropy", new).stdout))
     assert np.allclose(found["kind=tall"], 1 / (1 + np.exp(-output[:, 0])))
     assert np.allclose(found["kind=short"] + found["kind=tall"], 1)
     assert ((found["kind"] == "tall") == (found["kind=tall"] > 0.5)).all()
-    assert succeed("predict", trained / "hinge", new).stdout.startswith("kind\n")
+    assert completed("predict", trained / "hinge", new).stdout.startswith("kind\n")
 
 
 def test_bundled_data_and_a_real_parquet_file(tmp_path):
-    succeed("train", "digits", "--out", tmp_path / "digits", "--epochs", 15, "--quiet")
+    completed("train", "digits", "--out", tmp_path / "digits", "--epochs", 15, "--quiet")
     bunch = datasets.load_digits()
     table = pl.DataFrame(bunch.data, schema=list(bunch.feature_names)).with_columns(pl.Series("target", bunch.target))
     table.select(reversed(table.columns)).write_parquet(tmp_path / "digits.parquet")  # columns are known by name
-    file = json.loads(succeed("predict", tmp_path / "digits", tmp_path / "digits.parquet", "--json").stdout)
-    name = json.loads(succeed("predict", tmp_path / "digits", "digits", "--json").stdout)
+    file = json.loads(completed("predict", tmp_path / "digits", tmp_path / "digits.parquet", "--json").stdout)
+    name = json.loads(completed("predict", tmp_path / "digits", "digits", "--json").stdout)
     assert file == name
     right = np.mean([int(row["target"]) == label for row, label in zip(file["predictions"], bunch.target, strict=True)])
     assert file["score"] == {"accuracy": pytest.approx(right), "rows": 1797}
@@ -162,10 +143,10 @@ def test_a_large_file_is_streamed_and_gives_the_same(trained, tmp_path, monkeypa
     path = tmp_path / "large.parquet"
     plants(3000, 2).with_columns(day=pl.Series([0] * 3000, dtype=pl.Date)).write_parquet(path, row_group_size=700)
     monkeypatch.setattr(prediction, "ROWS_AT_ONCE", 1000)
-    at_once = succeed("predict", trained / name, path, "--out", tmp_path / "a.parquet")
+    at_once = completed("predict", trained / name, path, "--out", tmp_path / "a.parquet")
     monkeypatch.setattr(streams, "STREAM_BYTES", 1000)
     assert streams.too_large(str(path))
-    streamed = succeed("predict", trained / name, path, "--out", tmp_path / "b.parquet")
+    streamed = completed("predict", trained / name, path, "--out", tmp_path / "b.parquet")
     assert streamed.stderr == at_once.stderr != ""
     first, second = pl.read_parquet(tmp_path / "a.parquet"), pl.read_parquet(tmp_path / "b.parquet")
     assert first.height == 3000
@@ -182,7 +163,7 @@ def test_words_never_seen_are_counted(trained, tmp_path, monkeypatch):
     leaf[3], leaf[7], kind[4] = "lobed", "pinnate", "bent"
     odd = table.with_columns(pl.Series("leaf", leaf), pl.Series("kind", kind))
     odd.write_parquet(tmp_path / "odd.parquet", row_group_size=5)
-    result = succeed("predict", trained / "kind", tmp_path / "odd.parquet")
+    result = completed("predict", trained / "kind", tmp_path / "odd.parquet")
     first, second, score = result.stderr.splitlines()
     assert first == (
         "edgewise: warning: column 'leaf': 2 rows hold a word that was not learnt from, which is all zeros "
@@ -194,10 +175,10 @@ def test_words_never_seen_are_counted(trained, tmp_path, monkeypatch):
     )
     found = pl.read_csv(io.StringIO(result.stdout))
     assert score == f"accuracy {(found['kind'] == odd['kind']).mean():.4f} over 50 rows"
-    as_json = json.loads(succeed("predict", trained / "kind", tmp_path / "odd.parquet", "--json").stdout)
+    as_json = json.loads(completed("predict", trained / "kind", tmp_path / "odd.parquet", "--json").stdout)
     assert as_json["unknown"][0] == {"column": "leaf", "rows": 2, "word": "lobed", "first_row": 4}
     monkeypatch.setattr(streams, "STREAM_BYTES", 64)
-    assert succeed("predict", trained / "kind", tmp_path / "odd.parquet").stderr == result.stderr
+    assert completed("predict", trained / "kind", tmp_path / "odd.parquet").stderr == result.stderr
 
 
 # ---- errors ----

@@ -5,10 +5,9 @@ import re
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 import edgewise as ew
-from edgewise.cli import app
+from command_line import run
 from edgewise.diagnosis import overview
 from edgewise.view import page, scene
 from test_view import data_of, hostile_net, strictly, unpacked
@@ -19,13 +18,6 @@ def diagnosed(activation="sigmoid", widths=(8, 8, 8, 8, 8, 3), **settings):
     x, y = rng.normal(size=(64, widths[0])), rng.integers(0, widths[-1], 64)
     net = ew.mlp(list(widths), activation=activation, seed=0, **settings)
     return ew.diagnose(net, x, y, loss="cross_entropy")
-
-
-def run(*words):
-    found = CliRunner().invoke(app, list(map(str, words)))
-    if found.exception is not None and not isinstance(found.exception, SystemExit):
-        raise found.exception
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -239,6 +239,30 @@ def test_autocast_and_compiled_models():
         watching.report()
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_looked_at(dtype):
+    model = nn.Sequential(nn.Linear(16, 8), nn.Tanh(), nn.Linear(8, 3)).to(dtype)
+    with watch(model) as watching:
+        functional.mse_loss(model(X.to(dtype)), torch.ones(64, 3, dtype=dtype)).backward()
+    start = watching.report().signals.start
+    assert start.targets == 1
+    assert start.chance == 0
+
+
+def test_targets_that_do_not_count_are_left_out_of_chance():
+    model = nn.Sequential(nn.Linear(16, 8), nn.Tanh(), nn.Linear(8, 3))
+    for ignored in (-100, 0):
+        loss = nn.CrossEntropyLoss(ignore_index=ignored)
+        targets = torch.tensor([ignored, 1, 2, 2]).repeat(16)
+        with watch(model) as watching:
+            made = loss(model(X), targets)
+            made.backward()
+        start = watching.report().signals.start
+        share = np.array([1, 2]) / 3
+        assert start.loss == pytest.approx(float(made.detach()), rel=1e-5)
+        assert start.chance == pytest.approx(-(share * np.log(share)).sum())
+
+
 def test_an_error_in_the_model_removes_everything():
     model = perceptron()
     with pytest.raises(RuntimeError), watch(model):

@@ -540,6 +540,7 @@ def test_an_interrupt_keeps_whole_steps():
         ({"clip_norm": 0}, "clip_norm"),
         ({"accumulate": 0}, "accumulate must be"),
         ({"seed": -1}, "seed must be a whole number at least 0"),
+        ({"threads": 0}, "threads must be a whole number"),
         ({"l1": -1}, "l1 must be"),
         ({"average": 1.0}, "average must be"),
         ({"dropout": 1.0}, "dropout must be"),

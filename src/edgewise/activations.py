@@ -47,6 +47,16 @@ class Activation:
     complex_step: bool = True
     """Whether `value` takes complex arrays, so that Im Φ(s + ih)/h is Φ′(s)."""
 
+    @property
+    def bounded(self) -> bool:
+        """Whether Φ is bounded on both sides, so that large sums of either sign close its gate."""
+        return all(map(math.isfinite, self.range))
+
+    @property
+    def rounds_to_closed(self) -> bool:
+        """Whether Φ′ is 0 by rounding alone, Φ being bounded and without kinks."""
+        return self.bounded and not self.kinks
+
 
 # Comparisons look at the real part and keep s itself on the side where a NaN falls, so that NaN stays NaN.
 

@@ -13,7 +13,8 @@ FloatArray = NDArray[Any]
 """float32 or float64; inside the reference engine also complex128, for complex-step differences."""
 IntArray = NDArray[np.int32]
 """Indices of nodes, edges or parameters."""
-
+MAX_INDEX = 2**31 - 2
+"""The largest of these that the core counts up to."""
 
 LINE, LARGE = 64, 1 << 18
 

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edgewise import formats
-from edgewise.arrays import IntArray
+from edgewise.arrays import MAX_INDEX, IntArray
 from edgewise.description import Description, plain
 from edgewise.errors import GraphError
 from edgewise.interop import adjacency, networkx
-from edgewise.network import MAX_EDGES, Network
+from edgewise.network import Network
 from edgewise.plan import group_by, make_plan
 
 BoolArray = NDArray[np.bool_]
@@ -336,8 +336,8 @@ def _describe(graph: Any) -> Description:
     for array, what in zip(ends, ("tail", "head"), strict=True):
         if array.ndim != 1 or (array.size and (array.dtype.kind not in "iu" or array.min() < 0)):
             raise GraphError(f"{what} must be a flat list of node indices, counted from 0")
-        if array.size and array.max() >= MAX_EDGES:
-            raise GraphError(f"{what} names node {array.max()}; at most {MAX_EDGES} fit")
+        if array.size and array.max() >= MAX_INDEX:
+            raise GraphError(f"{what} names node {array.max()}; at most {MAX_INDEX} fit")
     if len(ends[0]) != len(ends[1]):
         raise GraphError(f"tail has {len(ends[0])} entries, head {len(ends[1])}; each arc needs one of each")
     tail, head = (array.astype(np.int32) for array in ends)

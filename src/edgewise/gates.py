@@ -21,8 +21,12 @@ def closed(network: Network, gate: FloatArray) -> NDArray[np.bool_]:
 
 def closed_below(network: Network) -> FloatArray:
     """(N,) what |Φ′| is less than in each node's gate when it is closed; 0 where the gate is unbounded."""
-    largest = np.array([activations.get(name).max_gate for name in network.activation_names])
-    return np.where(np.isfinite(largest), CLOSED_BELOW * largest, 0)[network.activation_code]
+    return np.array([least_open(activations.get(name)) for name in network.activation_names])[network.activation_code]
+
+
+def least_open(activation: activations.Activation) -> float:
+    """The same of one activation."""
+    return CLOSED_BELOW * activation.max_gate if np.isfinite(activation.max_gate) else 0.0
 
 
 def open_share(network: Network, x: FloatArray) -> float:

@@ -93,10 +93,7 @@ def _of_all(processes: Processes, message: str) -> Iterator[None]:
 def _write(settings: Settings, folder: Path) -> None:
     prepared = prepare(settings)
     assert isinstance(prepared, InMemory)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FormatError(f"cannot make the folder {folder}: {error.strerror or error}") from None
+    atomic.make_folder(folder)
     for name in prepared.parts:
         for what, array in zip(("x", "labels"), prepared.arrays(name, settings.dtype), strict=True):
             with atomic.replacing(_path(folder, name, what)) as temporary, temporary.open("wb") as file:

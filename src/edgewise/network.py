@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from edgewise import activations, aggregations, engine, losses, objective, samples, ties
-from edgewise.arrays import FloatArray, IntArray, all_finite
+from edgewise.arrays import MAX_INDEX, FloatArray, IntArray, all_finite
 from edgewise.errors import DataError, GraphError
 from edgewise.layers import Layer, find_layers
+from edgewise.names import Names, Node
 from edgewise.plan import CycleFound, Plan, depth_to, find_cycle, make_plan
 from edgewise.results import BackwardPass, ForwardPass
 from edgewise.ties import Ties
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from anywidget import AnyWidget
 
     from edgewise.transform import Decoupled
-
-Node = int | str
-MAX_EDGES = 2**31 - 2
 
 
 class Network:
@@ -67,15 +65,15 @@ class Network:
         dtype: DTypeLike = "float64",
     ) -> None:
         self._dtype = float_dtype(dtype)
-        self._given_names = _check_names(names)
-        self.tail = self._node_array(tail, "tail")
-        self.head = self._node_array(head, "head")
+        self._names = Names.read(names)
+        self.tail = self._names.indices(tail, "tail")
+        self.head = self._names.indices(head, "head")
         if len(self.tail) != len(self.head):
             raise GraphError(f"tail has {len(self.tail)} entries, head {len(self.head)}; each edge needs one of each")
-        if len(self.tail) > MAX_EDGES:
-            raise GraphError(f"{len(self.tail)} edges; at most {MAX_EDGES} fit")
-        given_inputs = None if inputs is None else self._node_array(inputs, "inputs")
-        given_outputs = None if outputs is None else self._node_array(outputs, "outputs")
+        if len(self.tail) > MAX_INDEX:
+            raise GraphError(f"{len(self.tail)} edges; at most {MAX_INDEX} fit")
+        given_inputs = None if inputs is None else self._names.indices(inputs, "inputs", or_one=True)
+        given_outputs = None if outputs is None else self._names.indices(outputs, "outputs", or_one=True)
         self.n_nodes: int = self._count_nodes(
             (self.tail, self.head, given_inputs, given_outputs),
             {
@@ -86,6 +84,7 @@ class Network:
                 "bias_tie": bias_tie,
             },
         )
+        self._names.count = self.n_nodes
         self._check_arcs()
         self.inputs = self._ends(given_inputs, self.head, "inputs")
         self.outputs = self._ends(given_outputs, self.tail, "outputs")
@@ -97,11 +96,9 @@ class Network:
         self.plan: Plan = self._make_plan()
         self.weight_ties = ties.read(tie, self.n_edges, "tie", "edge")
         self.bias_ties = ties.read(bias_tie, self.n_nodes, "bias_tie", "node", alone=self.is_input)
-        self._weight = self._parameters(weight, len(self.tail), "weight", "edge")
-        self._bias = self._parameters(bias, self.n_nodes, "bias", "node")
+        self._weight = self._parameters(weight, self.n_edges, "weight", "edge", self.weight_ties)
+        self._bias = self._parameters(bias, self.n_nodes, "bias", "node", self.bias_ties)
         self._response = self._parameters(response, self.n_nodes, "response", "node")
-        self._check_tied_weights()
-        self._check_tied_biases()
         self.kept: dict[str, Any] = {}
         """What engines keep of the structure, once made."""
         self._freeze()
@@ -130,7 +127,7 @@ class Network:
         finite.
         """
         net = object.__new__(cls)
-        net._dtype, net._given_names, net.n_nodes = weight.dtype, names, len(names)
+        net._dtype, net._names, net.n_nodes = weight.dtype, Names(names, len(names)), len(names)
         net.tail, net.head, net.kept = tail, head, {}
         net.weight_ties, net.bias_ties = Ties(None, len(tail)), Ties(None, len(names))
         net._weight, net._bias, net._response = weight, bias, response
@@ -153,30 +150,8 @@ class Network:
 
     # ---- validation ----
 
-    def _node_array(self, given: Any, what: str) -> IntArray:
-        """Node indices from indices or names."""
-        try:
-            array = np.asarray(given)
-        except ValueError:
-            raise GraphError(f"{what} must be a flat list of node indices or names") from None
-        if array.ndim == 0 and what in ("inputs", "outputs"):
-            array = array.reshape(1)
-        if array.ndim != 1:
-            raise GraphError(f"{what} has shape {array.shape}; it must be a flat list of node indices or names")
-        if array.size == 0:
-            return np.zeros(0, np.int32)
-        if array.dtype.kind in "OUT":
-            return np.array([self.node(node) for node in array.tolist()], np.int32)
-        if array.dtype.kind not in "iu":
-            raise GraphError(f"{what} has dtype {array.dtype}; it must hold whole numbers (node indices) or names")
-        limit = len(self._given_names) if self._given_names is not None else MAX_EDGES
-        if array.min() < 0 or array.max() >= limit:
-            bad = np.flatnonzero((array < 0) | (array >= limit))[0]
-            raise GraphError(f"{what}[{bad}] = {array[bad]} is not a node; nodes are 0 to {limit - 1}")
-        return array.astype(np.int32)
-
     def _count_nodes(self, indices: Sequence[IntArray | None], per_node: Mapping[str, Any]) -> int:
-        lengths = {} if self._given_names is None else {"names": len(self._given_names)}
+        lengths = {} if self._names.count is None else {"names": self._names.count}
         for what, given in per_node.items():
             if isinstance(given, str):
                 continue
@@ -270,7 +245,7 @@ class Network:
         code[ignored] = 0
         return found, np.array([code[name] for name in per_node], np.intp)
 
-    def _parameters(self, given: ArrayLike, count: int, what: str, per: str) -> FloatArray:
+    def _parameters(self, given: ArrayLike, count: int, what: str, per: str, tied: Ties | None = None) -> FloatArray:
         try:
             array = np.asarray(given)
         except ValueError:
@@ -287,6 +262,8 @@ class Network:
             with np.errstate(over="ignore"):
                 array = array.astype(self._dtype)
         self._check_finite(array, what, per)
+        if tied is not None:
+            self._check_tied(tied, array, what, per)
         return array
 
     def _check_finite(self, array: FloatArray, what: str, per: str) -> None:
@@ -299,22 +276,14 @@ class Network:
             )
             raise GraphError(f"{what}[{k}] ({place}) is {array[k]} in {self._dtype}; it must be a finite number")
 
-    def _check_tied_weights(self) -> None:
-        apart = _first_apart(self.weight_ties, self._weight)
+    def _check_tied(self, tied: Ties, array: FloatArray, what: str, per: str) -> None:
+        apart = tied.apart(array)
         if apart is not None:
-            first, e = apart
+            first, other = (self.label(k) if per == "node" else str(k) for k in apart)
+            plural = "biases" if what == "bias" else f"{what}s"
             raise GraphError(
-                f"edges {first} and {e} are tied but their weights differ, {self._weight[first]} and "
-                f"{self._weight[e]}; give both the same weight"
-            )
-
-    def _check_tied_biases(self) -> None:
-        apart = _first_apart(self.bias_ties, self._bias)
-        if apart is not None:
-            first, j = apart
-            raise GraphError(
-                f"nodes {self.label(first)} and {self.label(j)} are tied but their biases differ, {self._bias[first]} "
-                f"and {self._bias[j]}; give both the same bias"
+                f"{per}s {first} and {other} are tied but their {plural} differ, {array[apart[0]]} and "
+                f"{array[apart[1]]}; give both the same {what}"
             )
 
     # ---- structure ----
@@ -339,44 +308,20 @@ class Network:
     @property
     def has_names(self) -> bool:
         """Whether the nodes were named, rather than called by their index."""
-        return self._given_names is not None
+        return self._names.given is not None
 
-    @cached_property
+    @property
     def names(self) -> tuple[str, ...]:
         """(N,) name of each node; its index as a str if it was given none."""
-        return self._given_names if self._given_names is not None else tuple(map(str, range(self.n_nodes)))
-
-    @cached_property
-    def _index(self) -> dict[str, int]:
-        return {name: j for j, name in enumerate(self.names)}
+        return self._names.all
 
     def label(self, node: int) -> str:
         """How messages call a node: its name if it has one, else its index."""
-        return repr(self._given_names[node]) if self._given_names is not None else str(int(node))
+        return self._names.label(node)
 
     def node(self, node: Node) -> int:
         """The index of a node given by index or name; GraphError if there is none."""
-        if isinstance(node, str):
-            if self._given_names is None and not hasattr(self, "n_nodes"):
-                raise GraphError(f"node {node!r} is called by name; give names, or use indices")
-            index = self._index.get(node)
-            if index is None:
-                import difflib
-
-                close = difflib.get_close_matches(node, self.names[:10_000], n=3)
-                hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"nodes are {self._some_names()}"
-                raise GraphError(f"there is no node {node!r}; {hint}")
-            return index
-        if isinstance(node, bool) or not isinstance(node, int | np.integer):
-            raise GraphError(f"a node is given by its index or its name, not by {node!r}")
-        count = self.n_nodes if hasattr(self, "n_nodes") else len(self._given_names or ())
-        if not 0 <= node < count:
-            raise GraphError(f"there is no node {node}; nodes are 0 to {count - 1}")
-        return int(node)
-
-    def _some_names(self) -> str:
-        shown = ", ".join(map(repr, self.names[:8]))
-        return shown + (f", ... ({len(self.names) - 8} more)" if len(self.names) > 8 else "")
+        return self._names.index(node)
 
     @cached_property
     def activations(self) -> tuple[str, ...]:
@@ -428,8 +373,7 @@ class Network:
 
     @weight.setter
     def weight(self, given: ArrayLike) -> None:
-        self._weight[:] = self._parameters(given, self.n_edges, "weight", "edge")
-        self._check_tied_weights()
+        self._weight[:] = self._parameters(given, self.n_edges, "weight", "edge", self.weight_ties)
 
     @property
     def bias(self) -> FloatArray:
@@ -438,8 +382,7 @@ class Network:
 
     @bias.setter
     def bias(self, given: ArrayLike) -> None:
-        self._bias[:] = self._parameters(given, self.n_nodes, "bias", "node")
-        self._check_tied_biases()
+        self._bias[:] = self._parameters(given, self.n_nodes, "bias", "node", self.bias_ties)
 
     @property
     def response(self) -> FloatArray:
@@ -458,7 +401,6 @@ class Network:
         x : (B, n_inputs), or (n_inputs,) for one sample, or a dict from input name to a number or (B,) numbers.
         """
         array, one_sample = samples.read(self, x)
-        check_threads(threads)
         return ForwardPass(_forward(engine, self, array, threads), one_sample=one_sample)
 
     def backprop(
@@ -492,7 +434,6 @@ class Network:
         Raises DataError for data that do not fit, GraphError for an unknown target.
         """
         array, one_sample = samples.read(self, x)
-        check_threads(threads)
         if reduction not in ("mean", "sum"):
             raise DataError(f"reduction must be 'mean' or 'sum', not {reduction!r}")
         start, one_target = objective.read(self, len(array), target, y, loss, sample_weight, class_weight)
@@ -517,7 +458,7 @@ class Network:
             "response": self._response,
             "inputs": self.inputs,
             "outputs": self.outputs,
-            "names": self._given_names,
+            "names": self._names.given,
             "tie": self.tie,
             "bias_tie": self.bias_tie,
             "dtype": self._dtype,
@@ -564,8 +505,13 @@ class Network:
         tail.flags.writeable = head.flags.writeable = False
         return twin
 
-    def astype(self, dtype: DTypeLike) -> "Network":
-        """The same structure, shared, with parameters and results in another dtype, "float32" or "float64"."""
+    def astype(self, dtype: DTypeLike, *, copy: bool = True) -> "Network":
+        """The same structure, shared, with parameters and results in another dtype, "float32" or "float64".
+
+        copy : False for this very network where it has that dtype already.
+        """
+        if not copy and self._dtype == float_dtype(dtype):
+            return self
         twin = self.with_own_parameters()
         twin._dtype = float_dtype(dtype)
         twin._weight = twin._parameters(self._weight, self.n_edges, "weight", "edge")
@@ -637,38 +583,8 @@ def float_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     return found
 
 
-def _check_names(names: Sequence[str] | None) -> tuple[str, ...] | None:
-    if names is None:
-        return None
-    if isinstance(names, str):
-        raise GraphError("names must be a list of str, one per node, not one str")
-    seen: dict[str, int] = {}
-    for j, name in enumerate(names):
-        if not isinstance(name, str):
-            raise GraphError(f"names[{j}] is {name!r}; each name must be a str")
-        if name in seen:
-            raise GraphError(f"the name {name!r} is given to nodes {seen[name]} and {j}; names must differ")
-        seen[name] = j
-    return tuple(str(name) for name in names)
-
-
 def _coded(names: Sequence[str], n_inputs: int) -> tuple[tuple[str, ...], NDArray[np.intp]]:
     """The distinct names, sorted, and each node's index into them, after the inputs' 0."""
     found = tuple(sorted(set(names)))
     code = {name: k for k, name in enumerate(found)}
     return found, np.array([0] * n_inputs + [code[name] for name in names], np.intp)
-
-
-def _first_apart(tied: Ties, array: FloatArray) -> tuple[int, int] | None:
-    """Two places that are tied and hold different numbers."""
-    if tied.index is None:
-        return None
-    differ = np.flatnonzero(array != tied.spread(tied.once(array)))
-    if not len(differ):
-        return None
-    return int(tied.first[tied.index[differ[0]]]), int(differ[0])
-
-
-def check_threads(threads: int | None) -> None:
-    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
-        raise DataError(f"threads must be a whole number ≥ 1, or None for all, not {threads!r}")

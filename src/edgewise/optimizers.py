@@ -80,30 +80,9 @@ class SGD:
         parameters -= self.learning_rate * gradient
 
 
-def _adam_update(settings: "Adam | AdamW", parameters: FloatArray, gradient: FloatArray, state: OptimizerState) -> None:
-    """Kingma & Ba 2015, algorithm 1, with bias-corrected moments."""
-    state.step += 1
-    first, second = state.moments
-    first *= settings.beta1
-    first += (1 - settings.beta1) * gradient
-    second *= settings.beta2
-    second += (1 - settings.beta2) * gradient * gradient
-    scale = math.sqrt(1 - settings.beta2**state.step)
-    rate = settings.learning_rate / (1 - settings.beta1**state.step)
-    parameters -= rate * first / (np.sqrt(second) / scale + settings.epsilon)
-
-
-def _check_adam(settings: "Adam | AdamW") -> None:
-    check_number("learning_rate", settings.learning_rate, 0)
-    check_number("beta1", settings.beta1, 0, 1)
-    check_number("beta2", settings.beta2, 0, 1)
-    check_number("epsilon", settings.epsilon, 0)
-    check_number("weight_decay", settings.weight_decay, 0)
-
-
 @dataclass(frozen=True, slots=True)
-class Adam:
-    """Adam (Kingma & Ba 2015); weight_decay adds weight_decay·w to the gradient (L2)."""
+class _Adam:
+    """Kingma & Ba 2015, algorithm 1, with bias-corrected moments."""
 
     learning_rate: float = 1e-3
     beta1: float = 0.9
@@ -112,33 +91,53 @@ class Adam:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        _check_adam(self)
+        check_number("learning_rate", self.learning_rate, 0)
+        check_number("beta1", self.beta1, 0, 1)
+        check_number("beta2", self.beta2, 0, 1)
+        check_number("epsilon", self.epsilon, 0)
+        check_number("weight_decay", self.weight_decay, 0)
 
     def init(self, n_parameters: int, dtype: DTypeLike) -> OptimizerState:
         return OptimizerState(0, [np.zeros(n_parameters, dtype), np.zeros(n_parameters, dtype)])
+
+    def _update(self, parameters: FloatArray, gradient: FloatArray, state: OptimizerState) -> None:
+        state.step += 1
+        first, second = state.moments
+        first *= self.beta1
+        first += (1 - self.beta1) * gradient
+        second *= self.beta2
+        second += (1 - self.beta2) * gradient * gradient
+        scale = math.sqrt(1 - self.beta2**state.step)
+        rate = self.learning_rate / (1 - self.beta1**state.step)
+        parameters -= rate * first / (np.sqrt(second) / scale + self.epsilon)
+
+
+@dataclass(frozen=True, slots=True)
+class Adam(_Adam):
+    """Adam (Kingma & Ba 2015); weight_decay adds weight_decay·w to the gradient (L2)."""
 
     def step(self, parameters: FloatArray, gradient: FloatArray, state: OptimizerState) -> None:
         if self.weight_decay:
             gradient = gradient + self.weight_decay * parameters
-        _adam_update(self, parameters, gradient, state)
+        self._update(parameters, gradient, state)
 
 
 @dataclass(frozen=True, slots=True)
-class AdamW:
+class AdamW(_Adam):
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019): w ← w·(1 − learning_rate·weight_decay) first."""
 
-    learning_rate: float = 1e-3
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
     weight_decay: float = 0.01
-
-    def __post_init__(self) -> None:
-        _check_adam(self)
-
-    def init(self, n_parameters: int, dtype: DTypeLike) -> OptimizerState:
-        return OptimizerState(0, [np.zeros(n_parameters, dtype), np.zeros(n_parameters, dtype)])
 
     def step(self, parameters: FloatArray, gradient: FloatArray, state: OptimizerState) -> None:
         parameters *= 1 - self.learning_rate * self.weight_decay
-        _adam_update(self, parameters, gradient, state)
+        self._update(parameters, gradient, state)
+
+
+NAMED: dict[str, type[SGD | Adam | AdamW]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
+
+
+def named(name: str) -> type[SGD | Adam | AdamW]:
+    """The optimizer called so; DataError if there is none."""
+    if name not in NAMED:
+        raise DataError(f"there is no optimizer {name!r}; use {', '.join(NAMED)}")
+    return NAMED[name]

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from edgewise.arrays import FloatArray
 from edgewise.errors import DataError
-from edgewise.network import Network, Node
+from edgewise.names import Node
+from edgewise.network import Network
 from edgewise.plan import depth_to
 from edgewise.results import BackwardPass
 

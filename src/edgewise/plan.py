@@ -8,6 +8,7 @@ on the structure alone and so survives any change of weights.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +66,16 @@ def depth_to(plan: Plan, head: IntArray, targets: IntArray) -> IntArray:
     is_target = np.zeros(len(plan.order), np.bool_)
     is_target[targets] = True
     return _core.longest_path_to(plan.order, plan.out_start, plan.out_edge, head, is_target)
+
+
+def reached_from(plan: Plan, tail: IntArray, head: IntArray, sources: IntArray) -> NDArray[np.bool_]:
+    """(N,) whether a path leads to each node from one of `sources`; they themselves are reached."""
+    reached = np.zeros(len(plan.order), np.bool_)
+    reached[sources] = True
+    for first, last in pairwise(plan.in_start[plan.level_start].tolist()):
+        arcs = plan.in_edge[first:last]
+        reached[head[arcs[reached[tail[arcs]]]]] = True
+    return reached
 
 
 class CycleFound(GraphError):

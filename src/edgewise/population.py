@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edgewise import batches, losses, samples, steps, training
+from edgewise import batches, engine, losses, samples, steps, training
 from edgewise.arrays import FloatArray, all_finite
 from edgewise.batches import Chunk, Target
-from edgewise.engine import Work
 from edgewise.errors import DataError
-from edgewise.network import Network, check_threads
+from edgewise.network import Network
 from edgewise.optimizers import Adam, Optimizer, check_number
 from edgewise.steps import Method
 
@@ -112,7 +111,7 @@ def _train(network: Network, method: Method, epoch_chunks: list[list[Chunk]], fo
         total, weights = 0.0, 0.0
         for chunk in chunks:
             n = len(chunk.order)
-            work = Work(chunk, None, np.empty((n, network.n_outputs), network.dtype), np.empty(n, network.dtype))
+            work = engine.Work(chunk, None, np.empty((n, network.n_outputs), network.dtype), np.empty(n, network.dtype))
             place = 0
             while place < n and not taken.diverged:
                 place = taken.run(work, place, 2**31, math.inf)
@@ -141,7 +140,7 @@ def _check(networks: Sequence[Network]) -> Network:
 
 def _share_out(run: Callable[[int], None], work: list[int], threads: int | None) -> None:
     """Run for each index, taken by whichever thread is free."""
-    check_threads(threads)
+    engine.check_threads(threads)
     n_threads = min(len(work), threads or os.cpu_count() or 1)
     if sum(work) < ENOUGH * len(work):
         n_threads = 1

@@ -3,7 +3,6 @@
 Rows go through a piece at a time; a large file is streamed.
 """
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -21,6 +20,7 @@ from edgewise.formats import atomic
 from edgewise.losses import Loss
 from edgewise.network import Network
 from edgewise.scores import Score
+from edgewise.view import machine
 
 ROWS_AT_ONCE = 1 << 14
 SUFFIXES = (".csv", *data.PARQUET_SUFFIXES)
@@ -38,8 +38,8 @@ class Run:
     @classmethod
     def load(cls, folder: Path) -> "Run":
         """From the folder that `edgewise train` wrote. FormatError if it is none, or its files do not fit together."""
-        preprocessing = Preprocessing.from_dict(_json(folder, "preprocessing.json"))
-        metrics = _json(folder, "metrics.json")
+        preprocessing = Preprocessing.from_dict(machine.read(_file(folder, "preprocessing.json")))
+        metrics = machine.read(_file(folder, "metrics.json"))
         try:
             settings = metrics["settings"]
             name, dtype = settings["loss"], settings["dtype"]
@@ -206,16 +206,6 @@ def _file(folder: Path, name: str) -> Path:
     if not path.is_file():
         raise FormatError(f"{folder} is no folder that `edgewise train` wrote: there is no {name} in it")
     return path
-
-
-def _json(folder: Path, name: str) -> Any:
-    path = _file(folder, name)
-    try:
-        return json.loads(path.read_bytes())
-    except OSError as error:
-        raise FormatError(f"cannot read {path}: {error.strerror or error}") from None
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"{path} is not JSON: {error}") from None
 
 
 # ---- writing ----

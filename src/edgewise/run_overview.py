@@ -1,7 +1,6 @@
 """A training run as the view's data: from the folder that training wrote, and a table, to what its report shows."""
 
 import csv
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from edgewise.diagnosis import diagnose, overview
 from edgewise.errors import DataError, FormatError
 from edgewise.prediction import Run
 from edgewise.settings import read_settings
+from edgewise.view import machine
 
 SAMPLES = 1000
 """At most so many rows are looked at, evenly spread."""
@@ -29,7 +29,7 @@ def of_run(folder: Path, source: str | None = None) -> dict[str, Any]:
     run = Run.load(folder)
     x, y, which = samples(folder, run, source)
     report = diagnose(run.network, x, y, loss=run.loss)
-    metrics = _metrics(folder)
+    metrics = machine.read(folder / "metrics.json")
     return overview.of_report(
         report, curves=_curves(folder, metrics), facts=[*_scores(metrics, run), ("diagnosed over", which)]
     )
@@ -74,11 +74,6 @@ def _rows(run: Run, source: str) -> tuple[FloatArray, NDArray[Any], str]:
 
 def _spread(n: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, n - 1, min(n, SAMPLES)).astype(np.int64))
-
-
-def _metrics(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / "metrics.json").read_bytes())  # which `Run.load` has read
-    return found
 
 
 def _scores(metrics: dict[str, Any], run: Run) -> list[tuple[str, str]]:

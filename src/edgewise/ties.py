@@ -5,11 +5,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edgewise.arrays import FloatArray, IntArray
+from edgewise.arrays import MAX_INDEX, FloatArray, IntArray
 from edgewise.errors import GraphError
 from edgewise.plan import group_by
-
-MAX_INDEX = 2**31 - 2
 
 
 class Ties:
@@ -42,6 +40,13 @@ class Ties:
     def spread(self, parameters: FloatArray) -> FloatArray:
         """(..., n) of (..., K): the way back."""
         return parameters if self.index is None else parameters[..., self.index]
+
+    def apart(self, array: FloatArray) -> tuple[int, int] | None:
+        """Two places that share a parameter where (n,) numbers differ; None if there are none."""
+        if self.index is None:
+            return None
+        differ = np.flatnonzero(array != self.spread(self.once(array)))
+        return (int(self.first[self.index[differ[0]]]), int(differ[0])) if len(differ) else None
 
     def total(self, gradient: FloatArray) -> FloatArray:
         """(..., n) with every place given the sum over those that share its parameter."""

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from edgewise import batches, losses
 from edgewise.batches import Source, Stream, Target
 from edgewise.checkpoints import Checkpoint
+from edgewise.engine import check_threads
 from edgewise.errors import DataError
 from edgewise.history import EpochRecord, History
 from edgewise.network import Network
@@ -110,6 +111,7 @@ def fit(
     An interrupt (Ctrl-C) leaves the parameters as after the last whole step, and saves them if there is a checkpoint.
     """
     check_settings(epochs, batch_size, accumulate, patience, clip_norm, validation)
+    check_threads(threads)
     check_number("tolerance", tolerance, 0)
     check_number("seed", seed, 0, whole=True)
     check_number("l1", l1, 0)

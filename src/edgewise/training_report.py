@@ -15,12 +15,12 @@ import numpy as np
 from edgewise import checkpoints, data, formats, optimizers, schedules, sparse
 from edgewise.build import mlp
 from edgewise.checkpoints import Checkpoint
-from edgewise.errors import DataError, FormatError
+from edgewise.errors import DataError
 from edgewise.formats import atomic
 from edgewise.history import EpochRecord, History
 from edgewise.losses import Loss
 from edgewise.mapped import prepared_together
-from edgewise.measuring import Level, measure, measure_levels
+from edgewise.measuring import Level, Measured, measure, measure_levels
 from edgewise.network import Network
 from edgewise.prepared import Prepared, Streamed, prepare
 from edgewise.processes import Processes
@@ -32,13 +32,6 @@ from edgewise.view import curves, machine
 __all__ = ["Level", "Report", "Settings", "has_begun", "measure_levels", "read_settings", "train", "write"]
 
 MAX_WIDTH = 1_000_000
-OPTIMIZERS: dict[str, type[optimizers.SGD | optimizers.Adam | optimizers.AdamW]] = {
-    "sgd": optimizers.SGD,
-    "adam": optimizers.Adam,
-    "adamw": optimizers.AdamW,
-}
-
-
 CHECKPOINT = "checkpoint.safetensors"
 CHANGES: dict[str, Callable[[float], sparse.Change | None]] = {
     "none": lambda density: None,
@@ -123,7 +116,7 @@ def _train(
     if folder is not None:
         checkpoint = Checkpoint(folder / CHECKPOINT, steps=checkpoint_every)
         if processes is None or processes.is_first:
-            _make(folder)
+            atomic.make_folder(folder)
             atomic.write_text(folder / SETTINGS, machine.as_json(asdict(settings)) + "\n")
     history = fit(
         network,
@@ -158,9 +151,34 @@ def _train(
             f"than {settings.learning_rate:g}"
         )
     levels = measure_levels(network, *measured.samples, prepared.loss)
+    return Report(
+        settings,
+        network,
+        prepared.preprocessing,
+        history,
+        measured.score,
+        measured.baseline,
+        measured.baseline_predicts,
+        levels,
+        _metrics(settings, prepared, optimizer.weight_decay, history, measured, levels),
+    )
+
+
+def _metrics(
+    settings: Settings,
+    prepared: Prepared,
+    weight_decay: float,
+    history: History,
+    measured: Measured,
+    levels: Sequence[Level],
+) -> dict[str, Any]:
+    """All that is known of a run, as plain data."""
     target, classes = prepared.preprocessing.target, prepared.preprocessing.classes
     name = "r2" if classes is None else "accuracy"
-    metrics = {
+    network = history.network
+    assert network is not None
+    used = _settings_used(settings, prepared.loss, weight_decay) | {"stream": isinstance(prepared, Streamed)}
+    return {
         "edgewise": version("edgewise"),
         "task": "regression" if classes is None else "classification",
         "data": {
@@ -171,34 +189,20 @@ def _train(
             "classes": None if classes is None else list(classes),
             "rows": prepared.rows,
         },
-        "settings": _settings_used(settings, prepared.loss, optimizer.weight_decay)
-        | {"stream": isinstance(prepared, Streamed)},
+        "settings": used,
         "network": {"nodes": network.n_nodes, "edges": network.n_edges, "levels": network.plan.n_levels},
         "training": {"epochs": len(history.epoch), "best_epoch": history.best_epoch},
         "held_out": {name: measured.score, "loss": measured.loss},
         "baseline": {name: measured.baseline, "predicts": measured.baseline_predicts},
         "levels": [asdict(level) for level in levels],
     }
-    return Report(
-        settings,
-        network,
-        prepared.preprocessing,
-        history,
-        measured.score,
-        measured.baseline,
-        measured.baseline_predicts,
-        levels,
-        metrics,
-    )
 
 
 def _optimizer(settings: Settings) -> optimizers.SGD | optimizers.Adam | optimizers.AdamW:
-    if settings.optimizer not in OPTIMIZERS:
-        raise DataError(f"there is no optimizer {settings.optimizer!r}; use {', '.join(OPTIMIZERS)}")
-    decay = settings.weight_decay
+    kind, decay = optimizers.named(settings.optimizer), settings.weight_decay
     if decay is None:
-        decay = DEFAULT_WEIGHT_DECAY if settings.optimizer == "adamw" else 0.0
-    return OPTIMIZERS[settings.optimizer](learning_rate=settings.learning_rate, weight_decay=decay)
+        decay = DEFAULT_WEIGHT_DECAY if kind is optimizers.AdamW else 0.0
+    return kind(learning_rate=settings.learning_rate, weight_decay=decay)
 
 
 def _change(settings: Settings) -> sparse.Change | None:
@@ -273,19 +277,12 @@ def has_begun(folder: Path) -> bool:
     return path.exists() or checkpoints.previous(path).exists()
 
 
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:
-        raise FormatError(f"cannot make the folder {folder}: {getattr(error, 'strerror', None) or error}") from None
-
-
 def write(report: Report, folder: Path) -> dict[str, Path]:
     """Write everything into `folder`, made if need be, each file whole or not at all; what was written, by subject.
 
     FormatError if it cannot be written. Of the run's checkpoints the last stays, from which more epochs can be added.
     """
-    _make(folder)
+    atomic.make_folder(folder)
     paths = {
         "network": folder / "network.json",
         "preprocessing": folder / "preprocessing.json",

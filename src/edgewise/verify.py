@@ -12,7 +12,8 @@ from edgewise import activations, engine, losses, samples
 from edgewise.arrays import FloatArray
 from edgewise.engine import reference
 from edgewise.errors import GraphError
-from edgewise.network import Network, Node
+from edgewise.names import Node
+from edgewise.network import Network
 from edgewise.paths import count_paths, iter_paths
 from edgewise.results import BackwardPass
 
@@ -173,7 +174,7 @@ def _differences(
     seed: int,
 ) -> Iterator[Check]:
     """∂y(t)/∂p for weights, biases and inputs, each from passes in which p alone is moved."""
-    wide = net if net.dtype == np.float64 else net.astype(np.float64)
+    wide = net.astype("float64", copy=False)
     complex_step = all(activations.get(name).complex_step for name in net.activation_names)
     way = "complex step" if complex_step else "central differences"
     tolerance = SINGLE if net.dtype != np.float64 else EXACT if complex_step else DIFFERENCES

@@ -1,6 +1,5 @@
 """What commands are given about a network: inputs, and a node."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,8 +7,9 @@ import typer
 
 from edgewise import data, losses
 from edgewise.arrays import FloatArray
-from edgewise.errors import DataError, FormatError
+from edgewise.errors import DataError
 from edgewise.network import Network
+from edgewise.view import machine
 
 InputFile = Annotated[Path, typer.Option(help="CSV or Parquet, one sample per row, one column per input.")]
 TargetNode = Annotated[str | None, typer.Option(help="Node t whose sensitivities S(i,t) are wanted.")]
@@ -34,13 +34,7 @@ def read_inputs(net: Network, path: Path, preprocessing: Path | None) -> FloatAr
 
 def read_preprocessing(path: Path) -> data.Preprocessing:
     """What a training run has learnt of its columns."""
-    try:
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise FormatError(f"cannot read {path}: {error.strerror or error}") from None
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"{path} is not JSON: {error}") from None
-    return data.Preprocessing.from_dict(content)
+    return data.Preprocessing.from_dict(machine.read(path))
 
 
 def target_node(net: Network, word: str | None) -> int:

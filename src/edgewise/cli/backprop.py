@@ -19,7 +19,7 @@ from edgewise.results import BackwardPass
 from edgewise.view import machine, text
 from edgewise.view.text import Cell, TextTable
 
-ROWS_SHOWN, SAMPLES_SHOWN, PAIRS_SHOWN = 40, 3, 100
+ROWS_SHOWN, SAMPLES_SHOWN = 40, 3
 
 
 @app.command(epilog="Example: `edgewise backprop net.json --input x.csv --loss squared_error --labels y.csv`")

@@ -14,10 +14,11 @@ from edgewise import formats, paths
 from edgewise.cli.app import Json, NetworkFile, app
 from edgewise.cli.arguments import read_inputs, target_node
 from edgewise.network import Network
+from edgewise.plan import reached_from
 from edgewise.view import machine, text
 from edgewise.view.text import TextTable
 
-ROWS_SHOWN, SAMPLES_SHOWN, PAIRS_SHOWN = 40, 3, 100
+ROWS_SHOWN, PAIRS_SHOWN = 40, 100
 
 
 @app.command(epilog="Example: `edgewise info net.json`")
@@ -60,6 +61,7 @@ def _facts(net: Network) -> dict[str, Any]:
             for i in net.inputs
             for t in net.outputs
         ]
+    reached = reached_from(net.plan, net.tail, net.head, net.inputs)
     return {
         "nodes": net.n_nodes,
         "edges": net.n_edges,
@@ -73,7 +75,7 @@ def _facts(net: Network) -> dict[str, Any]:
         "tied_biases": 0 if net.bias_tie is None else len(set(net.bias_tie[neurons].tolist())),
         "dead_ends": {
             "reach_no_output": [net.names[j] for j in np.flatnonzero(net.depth < 0)],
-            "not_reached_from_inputs": [net.names[j] for j in _unreached(net)],
+            "not_reached_from_inputs": [net.names[j] for j in np.flatnonzero(~reached)],
         },
         "dtype": str(net.dtype),
     }
@@ -88,15 +90,6 @@ def _all_paths(net: Network) -> int:
     for e in reversed(net.plan.out_edge.tolist()):  # by position of the tail, so that every head is done
         to_output[tail[e]] += to_output[head[e]]
     return sum(to_output[i] for i in net.inputs.tolist())
-
-
-def _unreached(net: Network) -> list[int]:
-    """The nodes to which no path leads from any input."""
-    reached = net.is_input.tolist()
-    tail, head = net.tail.tolist(), net.head.tolist()
-    for e in net.plan.out_edge.tolist():
-        reached[head[e]] = reached[head[e]] or reached[tail[e]]
-    return [j for j, found in enumerate(reached) if not found]
 
 
 def _tally(words: Iterable[str]) -> dict[str, int]:

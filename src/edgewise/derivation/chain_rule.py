@@ -14,7 +14,8 @@ from edgewise.derivation.notation import Exact
 from edgewise.derivation.quantities import NotExact, Quantities
 from edgewise.derivation.writer import Writer
 from edgewise.errors import DataError, GraphError
-from edgewise.network import Network, Node
+from edgewise.names import Node
+from edgewise.network import Network
 from edgewise.plan import depth_to
 from edgewise.results import BackwardPass
 

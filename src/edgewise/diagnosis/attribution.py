@@ -21,7 +21,7 @@ from edgewise import engine as engines
 from edgewise import losses, objective, samples
 from edgewise.arrays import FloatArray, IntArray
 from edgewise.errors import DataError
-from edgewise.network import Network, check_threads
+from edgewise.network import Network
 from edgewise.paths import Path
 
 SCHEMA = 1
@@ -96,8 +96,7 @@ def attribute(
         raise DataError(f"k must be a whole number ≥ 0, not {k!r}")
     if of not in ("gradient", "output"):
         raise DataError(f"of must be 'gradient' or 'output', not {of!r}")
-    check_threads(threads)
-    exact = net if net.dtype == np.float64 else net.astype("float64")
+    exact = net.astype("float64", copy=False)
     array, _ = samples.read(exact, x)
     start, one_target = objective.read(exact, len(array), target, y, loss, sample_weight, None)
     if not one_target:

@@ -154,7 +154,7 @@ def gradient_budget(
 
     With a loss the first level is ∂J/∂o. Raises DataError for several targets and for data that do not fit.
     """
-    exact = net if net.dtype == np.float64 else net.astype("float64")
+    exact = net.astype("float64", copy=False)
     array, _ = samples.read(exact, x)
     start, one_target = objective.read(exact, len(array), target, y, loss, sample_weight, None)
     if not one_target:

@@ -47,7 +47,7 @@ def unit_sums(net: Network, batch: Batch, finding: Finding) -> tuple[Network, Ba
     their mean is 0 (after Mishkin & Matas 2016). Outputs keep their biases."""
     if any(name != "sum" for name in set(net.aggregations)):
         return None
-    changed = net.copy() if net.dtype == np.float64 else net.astype("float64")
+    changed = net.astype("float64")
     plan, weight, bias = changed.plan, changed.weight.copy(), changed.bias.copy()
     is_output = np.isin(np.arange(net.n_nodes), net.outputs)
     value = np.zeros((net.n_nodes, len(batch.x)))

@@ -6,7 +6,6 @@ come from a network of neurons or from anything else that has gates and weights 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +18,7 @@ from edgewise.diagnosis import budget
 from edgewise.diagnosis.attribution import node_shares
 from edgewise.diagnosis.budget import Budget, Row
 from edgewise.network import Network
+from edgewise.plan import reached_from
 from edgewise.results import BackwardQuantities
 
 Bools = NDArray[np.bool_]
@@ -129,7 +129,7 @@ def read(
     threads: int | None,
 ) -> Batch:
     """What a caller hands in, checked. Raises DataError for data that do not fit."""
-    array, _ = samples.read(net if net.dtype == np.float64 else net.astype("float64"), x)
+    array, _ = samples.read(net.astype("float64", copy=False), x)
     start, _ = objective.read(net, len(array), None, y, loss, sample_weight, None)
     assert isinstance(start, objective.LossTarget)
     return Batch(array, start.y, start.loss, start.sample_weight, engine, threads)
@@ -137,7 +137,7 @@ def read(
 
 def measure(net: Network, batch: Batch) -> tuple[Signals, Budget]:
     """The signals and the whole budget of one batch, in float64."""
-    exact = net if net.dtype == np.float64 else net.astype("float64")
+    exact = net.astype("float64", copy=False)
     start, _ = objective.read(exact, len(batch.x), None, batch.y, batch.loss, batch.sample_weight, None)
     assert isinstance(start, objective.LossTarget)
     passes = engines.backward(batch.engine, exact, batch.x, start, batch.threads)
@@ -182,7 +182,7 @@ def _reduced(
         twin=first_alike(value, found.sensitivity),
         spread_db=_spread(found),
         broken=broken,
-        fed=_fed(net),
+        fed=reached_from(net.plan, net.tail, net.head, net.inputs),
         passed_over=_passed_over(net, found.depth),
         share=None if broken else _shares(net, value, start),
         start=_start(start, passes, value[:, net.outputs]),
@@ -193,9 +193,9 @@ def _reduced(
 def bounded(net: Network) -> tuple[Bools, Bools]:
     """(N,) whose activation is bounded on both sides; and whose gate is then 0 by rounding alone, having no kinks."""
     rows = [activations.get(name) for name in net.activation_names]
-    squashing = np.array([bool(np.isfinite(row.range).all()) for row in rows])
-    smooth = np.array([not row.kinks for row in rows])
-    return squashing[net.activation_code], (squashing & smooth)[net.activation_code]
+    squashing = np.array([row.bounded for row in rows])
+    rounded = np.array([row.rounds_to_closed for row in rows])
+    return squashing[net.activation_code], rounded[net.activation_code]
 
 
 def size(value: FloatArray) -> FloatArray:
@@ -255,14 +255,6 @@ def _spread(found: Budget) -> float:
     return float(np.sqrt(np.mean(variances))) if variances else 0.0
 
 
-def _fed(net: Network) -> Bools:
-    plan, fed = net.plan, net.is_input.copy()
-    for first, last in pairwise(plan.in_start[plan.level_start].tolist()):
-        arcs = plan.in_edge[first:last]
-        fed[net.head[arcs[fed[net.tail[arcs]]]]] = True
-    return fed
-
-
 def _passed_over(net: Network, depth: NDArray[np.int32]) -> Bools:
     """Of the weights between level l-1 and level l: whether an arc leads past them, from level l or farther."""
     n_levels = int(depth.max(initial=0)) + 1
@@ -312,10 +304,21 @@ def mismatch(net: Network, start: objective.LossTarget) -> str | None:
     low, high = max(low for low, _ in ranges), min(high for _, high in ranges)
     shown = " and ".join(names)
     if start.loss.name in ("cross_entropy", "binary_cross_entropy"):
-        if np.isfinite(high) and np.isfinite(low):
-            return f"{start.loss.name} reads logits, which may be any number, and {shown} gives {low:.3g} to {high:.3g}"
-    elif start.loss.labels == "real" and start.y.size:
-        least, most = float(start.y.min()), float(start.y.max())
-        if least < low or most > high:
-            return f"targets reach from {least:.3g} to {most:.3g}, and {shown} only from {low:.3g} to {high:.3g}"
+        return no_logits(start.loss.name, shown, low, high)
+    if start.loss.labels == "real" and start.y.size:
+        return out_of_reach(float(start.y.min()), float(start.y.max()), shown, low, high)
     return None
+
+
+def no_logits(loss: str, activation: str, low: float, high: float) -> str | None:
+    """That outputs from low to high are not what a loss reads as logits; None if they may be."""
+    if not np.isfinite([low, high]).all():
+        return None
+    return f"{loss} reads logits, which may be any number, and {activation} gives {low:.3g} to {high:.3g}"
+
+
+def out_of_reach(least: float, most: float, activation: str, low: float, high: float) -> str | None:
+    """That targets from least to most are none that outputs from low to high can be; None if they are."""
+    if low <= least and most <= high:
+        return None
+    return f"targets reach from {least:.3g} to {most:.3g}, and {activation} only from {low:.3g} to {high:.3g}"

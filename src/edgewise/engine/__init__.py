@@ -7,7 +7,7 @@ from edgewise.engine import native, reference
 from edgewise.engine.native import NativeLook as NativeLook
 from edgewise.engine.native import NativeTraining as NativeTraining
 from edgewise.engine.native import Work as Work
-from edgewise.errors import EdgewiseError
+from edgewise.errors import DataError, EdgewiseError
 from edgewise.objective import Objective
 from edgewise.results import BackwardQuantities, ForwardQuantities
 
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 NAMES = ("native", "reference")
 """The engines that can be asked for by name; the first is the default."""
+
+
+def check_threads(threads: int | None) -> None:
+    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+        raise DataError(f"threads must be a whole number ≥ 1, or None for all, not {threads!r}")
 
 
 def _is_native(name: str | None, network: "Network") -> bool:
@@ -27,6 +32,7 @@ def _is_native(name: str | None, network: "Network") -> bool:
 
 def forward(name: str | None, network: "Network", x: FloatArray, threads: int | None) -> ForwardQuantities:
     """The forward pass of x (B, n_inputs) on the engine called `name`, the default one if None."""
+    check_threads(threads)
     if _is_native(name, network):
         return native.NativePass(network, x, threads, gates=False)
     return reference.ReferencePass(network, x)
@@ -54,6 +60,7 @@ def both(
     name: str | None, network: "Network", x: FloatArray, threads: int | None
 ) -> native.NativePass | reference.ReferencePass:
     """The forward pass of x (B, n_inputs), whose `backward(objective)` may follow once it is known what from."""
+    check_threads(threads)
     if _is_native(name, network):
         return native.NativePass(network, x, threads, gates=True)
     return reference.ReferencePass(network, x)

@@ -54,3 +54,11 @@ def write_bytes(path: str | PathLike[str], content: bytes) -> None:
     """Write bytes."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those it is in, as far as they are not there; FormatError if it cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise FormatError(f"cannot make the folder {path}: {getattr(error, 'strerror', None) or error}") from None

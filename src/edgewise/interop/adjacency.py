@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 
 from edgewise.description import Description, plain
 from edgewise.errors import GraphError
-from edgewise.network import Network, Node
+from edgewise.names import Node
+from edgewise.network import Network
 
 
 def from_adjacency(

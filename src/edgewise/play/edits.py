@@ -57,8 +57,7 @@ def remove_node(sketch: Sketch, node: str) -> Sketch:
     """The node and its arcs go; a target that goes leaves it to the first output."""
     net = sketch.network
     j = net.node(node)
-    if net.n_outputs == 1 and net.outputs[0] == j:
-        raise GraphError(f"{node!r} is the only output, and a network needs one; make another node an output first")
+    _check_not_last(net, node)
     kept = np.flatnonzero(np.arange(net.n_nodes) != j)
     place = np.cumsum(np.arange(net.n_nodes) != j) - 1
     arcs = np.flatnonzero((net.tail != j) & (net.head != j))
@@ -80,9 +79,9 @@ def remove_node(sketch: Sketch, node: str) -> Sketch:
     if sketch.target == node:
         sketch = replace(sketch, target=smaller.names[smaller.outputs[0]])
     if net.is_input[j]:
-        sketch = replace(sketch, x=np.delete(sketch.x, int(np.flatnonzero(net.inputs == j)[0]), axis=1))
+        sketch = replace(sketch, x=np.delete(sketch.x, _place(net.inputs, j), axis=1))
     if j in net.outputs:
-        return _without_output(sketch, smaller, int(np.flatnonzero(net.outputs == j)[0]))
+        return _without_output(sketch, smaller, _place(net.outputs, j))
     return sketch.with_network(smaller)
 
 
@@ -123,12 +122,8 @@ def set_input(sketch: Sketch, node: str, on: bool) -> Sketch:
     if on:
         made = net.replace(inputs=[*net.inputs, j], bias=_with(net.bias, j, 0.0), response=_with(net.response, j, 1.0))
         return replace(sketch, network=made, x=_with_column(sketch.x, 0.0))
-    column = int(np.flatnonzero(net.inputs == j)[0])
-    return replace(
-        sketch,
-        network=net.replace(inputs=net.inputs[net.inputs != j]),
-        x=np.delete(sketch.x, column, axis=1),
-    )
+    made = net.replace(inputs=net.inputs[net.inputs != j])
+    return replace(sketch, network=made, x=np.delete(sketch.x, _place(net.inputs, j), axis=1))
 
 
 def set_output(sketch: Sketch, node: str, on: bool) -> Sketch:
@@ -139,10 +134,8 @@ def set_output(sketch: Sketch, node: str, on: bool) -> Sketch:
         return sketch
     if on:
         return _with_output(sketch, net.replace(outputs=[*net.outputs, j]))
-    if net.n_outputs == 1:
-        raise GraphError(f"{node!r} is the only output, and a network needs one; make another node an output first")
-    place = int(np.flatnonzero(net.outputs == j)[0])
-    return _without_output(sketch, net.replace(outputs=net.outputs[net.outputs != j]), place)
+    _check_not_last(net, node)
+    return _without_output(sketch, net.replace(outputs=net.outputs[net.outputs != j]), _place(net.outputs, j))
 
 
 # ---- arcs ----
@@ -210,7 +203,7 @@ def set_value(sketch: Sketch, sample: int, node: str, value: float) -> Sketch:
     if not net.is_input[j]:
         raise DataError(f"{node!r} is not an input, so its value follows from others; choose an input")
     x = sketch.x.copy()
-    x[sample, int(np.flatnonzero(net.inputs == j)[0])] = _in_dtype(net, value, "the value")
+    x[sample, _place(net.inputs, j)] = _in_dtype(net, value, "the value")
     return replace(sketch, x=x)
 
 
@@ -223,7 +216,7 @@ def set_wanted(sketch: Sketch, sample: int, node: str, value: float) -> Sketch:
         raise DataError(f"{node!r} is not an output, so nothing can be wanted of it; choose an output")
     if sketch.loss is None:
         raise DataError("a node is the target, so nothing is wanted of the outputs; choose a loss first")
-    y, place = sketch.y.copy(), int(np.flatnonzero(net.outputs == j)[0])
+    y, place = sketch.y.copy(), _place(net.outputs, j)
     if y.ndim == 1:
         if value != 1:
             raise DataError(f"{sketch.loss} goes by classes: want 1 of the output that stands for the sample's class")
@@ -255,6 +248,11 @@ def _with(values: Any, place: int, value: Any) -> list[Any]:
     return [*values[:place], value, *values[place + 1 :]]
 
 
+def _place(nodes: IntArray, j: int) -> int:
+    """Where in a list of nodes one stands."""
+    return int(np.flatnonzero(nodes == j)[0])
+
+
 def _with_column(array: NDArray[Any], value: float) -> NDArray[Any]:
     return np.append(array, np.full((len(array), 1), value, array.dtype), axis=1)
 
@@ -284,6 +282,12 @@ def _neuron(sketch: Sketch, node: str, what: str) -> int:
     if sketch.network.is_input[j]:
         raise GraphError(f"{node!r} is an input, which has no {what}; take it off the inputs first")
     return j
+
+
+def _check_not_last(net: Network, node: str) -> None:
+    """GraphError if a node is the only output."""
+    if net.outputs.tolist() == [net.node(node)]:
+        raise GraphError(f"{node!r} is the only output, and a network needs one; make another node an output first")
 
 
 def _check_arc(net: Network, edge: int, tail: str, head: str) -> None:

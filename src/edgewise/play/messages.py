@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from edgewise import activations, aggregations, losses
+from edgewise import activations, aggregations, losses, optimizers
 from edgewise.errors import DataError, EdgewiseError
 from edgewise.play import edits
 from edgewise.play.session import Session
-from edgewise.play.trainer import OPTIMIZERS
 
 MAX_BYTES = 64 * 1024
 MAX_TEXT = 20_000
@@ -68,7 +67,7 @@ def _one_of(names: Callable[[], tuple[str, ...]]) -> Check:
 
 _ACTIVATION, _AGGREGATION = _one_of(activations.names), _one_of(lambda: aggregations.NAMES)
 _LOSS, _KIND = _one_of(lambda: losses.NAMES), _one_of(lambda: tuple(edits.INITIALS))
-_OPTIMIZER = _one_of(lambda: tuple(OPTIMIZERS))
+_OPTIMIZER = _one_of(lambda: tuple(optimizers.NAMED))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgewise import activations, aggregations, formats, losses
+from edgewise import activations, aggregations, formats, losses, optimizers
 from edgewise.errors import DataError, EdgewiseError, FormatError
 from edgewise.play import code
 from edgewise.play.sketch import Sketch
-from edgewise.play.trainer import OPTIMIZERS, Trainer
+from edgewise.play.trainer import Trainer, check_loss
 
 if TYPE_CHECKING:
     from anywidget import AnyWidget
@@ -97,8 +97,7 @@ class Session:
         with self._lock:
             if self._wanted.is_set() or self._closed:
                 return
-            if self._sketch.loss is None:
-                raise DataError("a node is the target; choose a loss and what is wanted of the outputs, then train")
+            check_loss(self._sketch)
             self._remember()
             self._trouble = None
             self._wanted.set()
@@ -194,7 +193,7 @@ class Session:
                     "activation": list(activations.names()),
                     "aggregation": list(aggregations.NAMES),
                     "loss": list(losses.NAMES),
-                    "optimizer": list(OPTIMIZERS),
+                    "optimizer": list(optimizers.NAMED),
                 },
             }
 

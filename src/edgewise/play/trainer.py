@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edgewise.errors import DataError
-from edgewise.optimizers import SGD, Adam, AdamW, Optimizer, OptimizerState
+from edgewise.optimizers import OptimizerState, named
 from edgewise.plan import Plan
 from edgewise.play.sketch import Sketch
 from edgewise.training import fit
 
-OPTIMIZERS: dict[str, type[SGD | Adam | AdamW]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
 POINTS_KEPT = 1000
 """Of the curve of losses; when there are twice as many, every other one goes."""
 
@@ -43,10 +42,8 @@ class Trainer:
     ) -> None:
         """Other settings from the next step on; DataError if they cannot be."""
         name = self.optimizer if optimizer is None else optimizer
-        if name not in OPTIMIZERS:
-            raise DataError(f"there is no optimizer {name!r}; use {', '.join(OPTIMIZERS)}")
         rate = self.learning_rate if learning_rate is None else learning_rate
-        OPTIMIZERS[name](learning_rate=rate)  # which checks it
+        named(name)(learning_rate=rate)  # which checks both
         if batch_size is not None and batch_size < 1:
             raise DataError(f"the batch size must be a whole number ≥ 1, not {batch_size}")
         self.optimizer, self.learning_rate = name, rate
@@ -65,8 +62,7 @@ class Trainer:
 
         DataError if there is no loss to train for, or it is no longer finite: then nothing has changed.
         """
-        if sketch.loss is None:
-            raise DataError("a node is the target; choose a loss and what is wanted of the outputs, then train")
+        check_loss(sketch)
         network = sketch.network.with_own_parameters()
         if self._of[0] is not network.plan or self._of[1] != self.optimizer:
             self._state = OptimizerState()
@@ -74,13 +70,12 @@ class Trainer:
         place = self._place if self._place < sketch.n_samples else 0
         order = np.random.default_rng((self.seed, self.epoch)).permutation(sketch.n_samples)
         rows = order[place : place + count * self.batch_size]
-        optimizer: Optimizer = OPTIMIZERS[self.optimizer](learning_rate=self.learning_rate)
         history = fit(
             network,
             sketch.x[rows],
             sketch.y[rows],
             loss=sketch.loss,
-            optimizer=optimizer,
+            optimizer=named(self.optimizer)(learning_rate=self.learning_rate),
             epochs=1,
             batch_size=self.batch_size,
             shuffle=False,
@@ -99,3 +94,9 @@ class Trainer:
         self.curve.append((self.step, loss))
         if len(self.curve) > 2 * POINTS_KEPT:
             del self.curve[::2]
+
+
+def check_loss(sketch: Sketch) -> None:
+    """DataError if there is no loss to train for."""
+    if sketch.loss is None:
+        raise DataError("a node is the target; choose a loss and what is wanted of the outputs, then train")

@@ -94,14 +94,8 @@ class GradualPruning:
 
 
 @dataclass(frozen=True, slots=True)
-class SET:
-    """Sparse evolutionary training (Mocanu et al. 2018): the share `drop` of the arcs, those with the smallest |w|, go,
-    and as many come at random where there were none. (The paper drops by sign: the smallest positive and the largest
-    negative weights.)
-
-    scope : "layer" between each two ranks, as in the paper; "all" over the whole network.
-    end : the share of training after which the arcs rest.
-    """
+class _Moving:
+    """A share of the arcs, those with the smallest |w|, goes, and as many come where there were none."""
 
     drop: float = 0.3
     every: int = 100
@@ -111,6 +105,20 @@ class SET:
     def __post_init__(self) -> None:
         check_number("drop", self.drop, 0, 1)
         _check_common(self)
+
+    def settled(self, network: Network, places: Places) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class SET(_Moving):
+    """Sparse evolutionary training (Mocanu et al. 2018): the share `drop` of the arcs, those with the smallest |w|, go,
+    and as many come at random where there were none. (The paper drops by sign: the smallest positive and the largest
+    negative weights.)
+
+    scope : "layer" between each two ranks, as in the paper; "all" over the whole network.
+    end : the share of training after which the arcs rest.
+    """
 
     def change(
         self,
@@ -127,27 +135,15 @@ class SET:
         tail, head = random_absent(network, places, arcs.share(self.drop), rng)
         return arcs.replace(tail, head)
 
-    def settled(self, network: Network, places: Places) -> bool:
-        return True
-
 
 @dataclass(frozen=True, slots=True)
-class RigL:
+class RigL(_Moving):
     """Rigged lottery (Evci et al. 2020): a share of the arcs, those with the smallest |w|, go, and as many come where
     there were none and the weight gradient, |Σ r_j·S(j⁻,t)·y(i)| over a batch, is largest.
 
     drop : the share at the beginning; it falls with half a cosine to 0 at `end`, a share of training.
     scope : "layer" between each two ranks, as in the paper; "all" over the whole network.
     """
-
-    drop: float = 0.3
-    every: int = 100
-    end: float = 0.75
-    scope: Scope = "layer"
-
-    def __post_init__(self) -> None:
-        check_number("drop", self.drop, 0, 1)
-        _check_common(self)
 
     def change(
         self,
@@ -167,11 +163,8 @@ class RigL:
         found = backward().strongest_absent(places, wanted)
         return arcs.replace(found.tail, found.head)
 
-    def settled(self, network: Network, places: Places) -> bool:
-        return True
 
-
-def _check_common(settings: GradualPruning | SET | RigL) -> None:
+def _check_common(settings: GradualPruning | _Moving) -> None:
     check_number("every", settings.every, 1, whole=True)
     check_number("end", settings.end, math.nextafter(0, 1), math.nextafter(1, 2))
     if settings.scope not in ("layer", "all"):

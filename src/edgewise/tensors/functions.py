@@ -1,4 +1,4 @@
-"""Functions of tensors that are several nodes each: what the table of activations lacks, softmax, normalisations."""
+"""Functions of tensors: sums, what the table of activations lacks, softmax, normalisations."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -7,9 +7,18 @@ from typing import Any
 import numpy as np
 
 from edgewise import activations
+from edgewise.errors import GraphError
 from edgewise.tensors.graph import Tensor, TensorGraph, Value
 
 Function = Callable[[TensorGraph, Tensor], Tensor]
+
+
+def add(graph: TensorGraph, a: Value, b: Value, factor: float = 1.0) -> Tensor:
+    """a + factor·b, one of which may be constants."""
+    if not isinstance(b, Tensor):
+        assert isinstance(a, Tensor)
+        return graph.affine(a, shift=b if factor == 1 else b * factor)
+    return graph.combine([(1.0, a), (factor, b)]) if isinstance(a, Tensor) else graph.affine(b, factor, a)
 
 
 def leaky_relu(graph: TensorGraph, x: Tensor, slope: Any) -> Tensor:
@@ -80,8 +89,8 @@ def log_sigmoid(graph: TensorGraph, x: Tensor) -> Tensor:
     return graph.affine(graph.affine(x, -1.0, activation="softplus"), -1.0)
 
 
-def power(graph: TensorGraph, x: Tensor, exponent: float) -> Tensor | None:
-    """x to a power that the table has, or that products of parallel arcs make; None for others."""
+def power(graph: TensorGraph, x: Tensor, exponent: float) -> Tensor:
+    """x to a power that the table has, or that products of parallel arcs make; GraphError for others."""
     name = {1.0: "identity", 2.0: "square", 3.0: "cube", 0.5: "sqrt", -1.0: "reciprocal"}.get(exponent)
     if name is not None:
         return graph.activate(x, name)
@@ -91,7 +100,7 @@ def power(graph: TensorGraph, x: Tensor, exponent: float) -> Tensor | None:
         return graph.activate(graph.activate(x, "square"), "reciprocal")
     if exponent == int(exponent) and 3 < exponent <= 16:
         return graph.aggregate([x] * int(exponent), "product")
-    return None
+    raise GraphError(f"a power of {exponent}")
 
 
 def extreme(graph: TensorGraph, operands: Sequence[Value], aggregation: str) -> Tensor:

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise.arrays import FloatArray, IntArray
+from edgewise.arrays import MAX_INDEX, FloatArray, IntArray
 from edgewise.errors import GraphError
-from edgewise.network import MAX_EDGES, Network
+from edgewise.network import Network
 from edgewise.tensors.folding import UNTIED, Arcs, Nodes, fold, numbered, read
 
 ZERO = -1
@@ -57,7 +57,7 @@ class TensorGraph:
     whose weights are the same then share what becomes of it, so that a convolution without a bias stays one.
     """
 
-    def __init__(self, samples: int = 1, limit: int = MAX_EDGES) -> None:
+    def __init__(self, samples: int = 1, limit: int = MAX_INDEX) -> None:
         self.samples, self.limit = samples, limit
         self._size, self._n_arcs = 0, 0
         self._sample: IntArray = np.zeros(1024, np.int32)

@@ -15,7 +15,8 @@ except ImportError as error:
 from edgewise.torch.from_module import from_module
 from edgewise.torch.graph_module import GraphModule
 from edgewise.torch.plain import to_module
-from edgewise.torch.sparsify import SparseLayers, SparseLinear, sparsify_
+from edgewise.torch.sparse_layers import SparseLayers, SparseLinear
+from edgewise.torch.sparsify import sparsify_
 from edgewise.torch.watch import Watch, watch
 
 __all__ = ["GraphModule", "SparseLayers", "SparseLinear", "Watch", "from_module", "sparsify_", "to_module", "watch"]

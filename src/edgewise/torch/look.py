@@ -17,7 +17,7 @@ from torch.nn import grad as backward_of
 from edgewise import activations, gates
 from edgewise.arrays import FloatArray
 from edgewise.diagnosis.budget import Row
-from edgewise.diagnosis.signals import Broken, Signals, Start, first_alike, offset, size
+from edgewise.diagnosis.signals import Broken, Signals, Start, first_alike, no_logits, offset, out_of_reach, size
 
 SAMPLES = 64
 """of a batch at most so many are looked at"""
@@ -91,7 +91,6 @@ class Place:
     """of autograd's graph"""
     out: int = 0
     """id of the tensor that an activation may take up"""
-    finite: bool = True
     finite_in: bool = True
 
 
@@ -108,6 +107,7 @@ class Look:
         self.output_node: Any = None
         self._output: Tensor | None = None
         self._names: Counter[str] = Counter()
+        self._passed_over: list[bool] = []
         self.start: Start | None = None
         self.mismatch: str | None = None
         self._signals: Signals | None = None
@@ -132,14 +132,14 @@ class Look:
         axis = -1 if func is functional.linear else made.dim() - weight.dim() + 1
         place = Place(self._named(name), True, unit_axis=axis, frozen=not weight.requires_grad)
         flat = weight.detach().float().flatten(1)
-        place.fan_in = flat.norm(dim=1).double().numpy()
+        place.fan_in = _numbers(flat.norm(dim=1))
         read = _rows(x, -1 if func is functional.linear else axis)
         place.finite_in = bool(np.isfinite(read).all())
         moving = (read != read[:1]).any(axis=0)
         if func is functional.linear:
-            place.stirred = ((flat != 0).numpy() & moving[None, :]).any(axis=1)
+            place.stirred = ((_numbers(flat) != 0) & moving).any(axis=1)
         else:
-            place.stirred = (flat != 0).any(dim=1).numpy() & bool(moving.any())
+            place.stirred = (_numbers(flat) != 0).any(axis=1) & moving.any()
         self._units(place, _rows(made, axis))
         self.places.append(place)
         place.out, place.node = id(made), made.grad_fn
@@ -170,16 +170,13 @@ class Look:
 
     def _units(self, place: Place, value: FloatArray, gate: FloatArray | None = None) -> None:
         place.value = value
-        place.finite = bool(np.isfinite(value).all())
-        row = activations.get(place.activation)
-        smooth = bool(np.isfinite(row.range).all()) and not row.kinks
         place.varies = (value != value[:1]).any(axis=0)
         if gate is None:
             place.closed, place.open = np.zeros(value.shape[1]), np.ones(value.shape[1], np.bool_)
             return
-        least = gates.CLOSED_BELOW * row.max_gate if np.isfinite(row.max_gate) else 0.0
-        place.closed = ((np.abs(gate) < least) | (gate == 0)).mean(axis=0)
-        place.open = (gate != 0).any(axis=0) | smooth
+        row = activations.get(place.activation)
+        place.closed = ((np.abs(gate) < gates.least_open(row)) | (gate == 0)).mean(axis=0)
+        place.open = (gate != 0).any(axis=0) | row.rounds_to_closed
 
     def output(self, made: Tensor) -> None:
         self._output = made
@@ -194,28 +191,29 @@ class Look:
 
     @torch.no_grad()
     def loss(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], made: Tensor) -> None:
-        given = dict(zip(("input", "target"), args, strict=False)) | kwargs
+        named = ("input", "target", "weight", "size_average", "ignore_index")
+        given = dict(zip(named, args, strict=False)) | kwargs
         o: Tensor = given["input"]
         y: Tensor = given["target"]
         if o is not self._output or (made.dim() > 0 and made.numel() != 1):
             return
-        output, wanted = o.detach().double().numpy(), y.detach().numpy()
+        output, wanted = _numbers(o), _numbers(y)
         ends = bool(self.places) and self.places[-1].value.shape[-1] == output.shape[-1]
         last = self.places[-1].activation if ends else "identity"
         low, high = activations.get(last).range
-        reach = f"{last} gives {low:.3g} to {high:.3g}"
         if func in LOGIT_LOSSES:
-            if np.isfinite(low) and np.isfinite(high):
-                self.mismatch = f"{func.__name__} reads logits, which may be any number, and {reach}"
+            self.mismatch = no_logits(func.__name__, last, low, high)
             if func is functional.cross_entropy and wanted.ndim == 1 and output.ndim == 2:
-                share = np.bincount(wanted, minlength=output.shape[1]) / len(wanted)
-                chance = float(-(share[share > 0] * np.log(share[share > 0])).sum())
-                mean = float(functional.cross_entropy(o, y))
-                self.start = Start(mean, chance, float(np.sqrt(np.square(output).mean())), None)
+                ignored = given.get("ignore_index", -100)
+                often = np.bincount(wanted[wanted != ignored].astype(np.int64), minlength=output.shape[1])
+                if often.any():
+                    share = often[often > 0] / often.sum()
+                    mean = float(functional.cross_entropy(o, y, ignore_index=ignored))
+                    chance = float(-(share * np.log(share)).sum())
+                    self.start = Start(mean, chance, float(np.sqrt(np.square(output).mean())), None)
             return
         wanted = np.broadcast_to(wanted, output.shape)
-        if wanted.min() < low or wanted.max() > high:
-            self.mismatch = f"targets reach from {wanted.min():.3g} to {wanted.max():.3g}, and {reach}"
+        self.mismatch = out_of_reach(float(wanted.min()), float(wanted.max()), last, low, high)
         spread = float(np.square(wanted - wanted.mean(axis=0)).mean())
         sizes = (float(np.sqrt(np.square(part).mean())) for part in (output, wanted))
         self.start = Start(float(np.square(output - wanted).mean()), spread, *sizes)
@@ -266,58 +264,25 @@ class Look:
 
     def _made(self) -> Signals:
         linear = [place for place in self.places if place.linear]
-        n = len(linear)
-        units: list[tuple[Place, int, FloatArray]] = []  # place, level, values
-        later = n
+        groups, names, level = [], [], len(linear)
         for place in self.places:
-            later -= place.linear
-            units.append((place, later, place.value))
-        names = [f"{place.name}[{k}]" for place, _, value in units for k in range(value.shape[1])]
-        level = np.concatenate([np.full(value.shape[1], at) for _, at, value in units])
-        columns = {
-            "closed": np.concatenate([place.closed for place, _, _ in units]),
-            "open": np.concatenate([place.open for place, _, _ in units]),
-            "varies": np.concatenate([place.varies for place, _, _ in units]),
-            "stirred": np.concatenate([place.stirred for place, _, _ in units]),
-            "fan_in": np.concatenate([place.fan_in for place, _, _ in units]),
-            "size": np.concatenate([size(value) for _, _, value in units]),
-            "offset": np.zeros(len(names)),
-        }
-        twin = np.concatenate([_twins(place) for place, _, _ in units])
-        first = np.concatenate([[0], np.cumsum([value.shape[1] for _, _, value in units])])[:-1]
-        twin = twin + np.repeat(first, [value.shape[1] for _, _, value in units])
-        squashing = np.concatenate(
-            [np.full(v.shape[1], bool(np.isfinite(activations.get(p.activation).range).all())) for p, _, v in units]
-        )
-        is_input = np.zeros(len(names), np.bool_)
+            level -= place.linear
+            groups.append(_units_of(place, level))
+            names += [f"{place.name}[{k}]" for k in range(place.value.shape[1])]
         if self.input is not None:
-            k = self.input.shape[1]
-            names += [f"input[{j}]" for j in range(k)]
-            own = {
-                "closed": np.zeros(k),
-                "open": np.ones(k, np.bool_),
-                "varies": (self.input != self.input[:1]).any(axis=0),
-                "stirred": np.ones(k, np.bool_),
-                "fan_in": np.full(k, np.nan),
-                "size": size(self.input),
-                "offset": offset(self.input),
-            }
-            columns = {key: np.concatenate([column, own[key]]) for key, column in columns.items()}
-            level = np.append(level, np.full(k, n))
-            twin = np.append(twin, np.arange(len(twin), len(twin) + k))
-            squashing = np.append(squashing, np.zeros(k, np.bool_))
-            is_input = np.append(is_input, np.ones(k, np.bool_))
+            groups.append(_inputs_of(self.input, len(linear)))
+            names += [f"input[{k}]" for k in range(self.input.shape[1])]
+        first = np.cumsum([0, *(len(group["twin"]) for group in groups)])
+        for start, group in zip(first.tolist(), groups, strict=False):
+            group["twin"] = group["twin"] + start
+        columns = {key: np.concatenate([group[key] for group in groups]) for key in groups[0]}
         return Signals(
             names=names,
-            n_samples=max((len(value) for _, _, value in units), default=0),
-            level=level.astype(np.int32),
-            is_input=is_input,
-            hidden=~is_input & (level > 0),
+            n_samples=max((len(place.value) for place in self.places), default=0),
+            hidden=~columns["is_input"] & (columns["level"] > 0),
             rows=self._rows(linear),
-            squashing=squashing,
-            twin=twin.astype(np.int64),
             spread_db=self._spread(),
-            broken=self._broken(first),
+            broken=self._broken(first.tolist()),
             passed_over=np.array([False, *self._passed_over[::-1]]),
             frozen=np.array([False, *(place.frozen for place in reversed(linear))]),
             start=self.start,
@@ -358,25 +323,63 @@ class Look:
                     variances.append(float(total.var()))
         return float(np.sqrt(np.mean(variances))) if variances else 0.0
 
-    def _broken(self, first: Any) -> Broken | None:
-        if self.input is not None and not np.isfinite(self.input).all():
-            bad = ~np.isfinite(self.input)
-            unit = int(bad.any(axis=0).argmax())
-            return Broken(
-                "value", int(sum(p.value.shape[1] for p in self.places)) + unit, int(bad[:, unit].sum()), "data"
-            )
-        for place, start in zip(self.places, first.tolist(), strict=True):
-            if not place.finite:
-                bad = ~np.isfinite(place.value)
-                unit = int(bad.any(axis=0).argmax())
-                cause: Any = "gates" if place.finite_in and place.activation != "identity" else "weights"
-                return Broken("value", start + unit, int(bad[:, unit].sum()), cause)
+    def _broken(self, first: list[int]) -> Broken | None:
+        """first : where the units of each place begin, and then those of the input."""
+        if self.input is not None:
+            unit, count = _first_bad(self.input)
+            if count:
+                return Broken("value", first[len(self.places)] + unit, count, "data")
+        for place, start in zip(self.places, first, strict=False):
+            unit, count = _first_bad(place.value)
+            if count:
+                of_gates = place.finite_in and place.activation != "identity"
+                return Broken("value", start + unit, count, "gates" if of_gates else "weights")
         return None
 
 
-def _twins(place: Place) -> Any:
-    arrays = [place.value] if place.sensitivity is None else [place.value, place.sensitivity]
-    return first_alike(*arrays) if place.sensitivity is not None else np.arange(place.value.shape[1])
+def _units_of(place: Place, level: int) -> dict[str, Any]:
+    """What `Signals` says of each unit, of those that come out of a place; twins counted from its first."""
+    n = place.value.shape[1]
+    return {
+        "level": np.full(n, level, np.int32),
+        "is_input": np.zeros(n, np.bool_),
+        "closed": place.closed,
+        "open": place.open,
+        "squashing": np.full(n, activations.get(place.activation).bounded),
+        "varies": place.varies,
+        "stirred": place.stirred,
+        "fan_in": place.fan_in,
+        "size": size(place.value),
+        "offset": np.zeros(n),
+        "twin": np.arange(n) if place.sensitivity is None else first_alike(place.value, place.sensitivity),
+    }
+
+
+def _inputs_of(value: FloatArray, level: int) -> dict[str, Any]:
+    """The same of the inputs."""
+    n = value.shape[1]
+    return {
+        "level": np.full(n, level, np.int32),
+        "is_input": np.ones(n, np.bool_),
+        "closed": np.zeros(n),
+        "open": np.ones(n, np.bool_),
+        "squashing": np.zeros(n, np.bool_),
+        "varies": (value != value[:1]).any(axis=0),
+        "stirred": np.ones(n, np.bool_),
+        "fan_in": np.full(n, np.nan),
+        "size": size(value),
+        "offset": offset(value),
+        "twin": np.arange(n),
+    }
+
+
+def _first_bad(values: FloatArray) -> tuple[int, int]:
+    """The first unit of (rows, units) that is not finite everywhere, and in how many rows; in 0 if there is none."""
+    bad = ~np.isfinite(values)
+    if not bad.any():
+        return 0, 0
+    unit = int(bad.any(axis=0).argmax())
+    return unit, int(bad[:, unit].sum())
 
 
 def _passed_over(output: Any, nodes: list[Any]) -> list[bool]:
@@ -419,7 +422,12 @@ def _rows(given: Tensor, axis: int) -> FloatArray:
     rows = some.movedim(axis, -1).reshape(-1, some.shape[axis]).float()
     if len(rows) > ROWS:
         rows = rows[torch.linspace(0, len(rows) - 1, ROWS).long()]
-    found: FloatArray = rows.double().numpy()
+    return _numbers(rows)
+
+
+def _numbers(given: Tensor) -> FloatArray:
+    """In double precision, wherever and as whatever they are."""
+    found: FloatArray = given.detach().cpu().double().numpy()
     return found
 
 

@@ -1,146 +1,25 @@
-"""Sparse linear layers of any PyTorch model, run by the engine where that is measured to be faster."""
+"""Linear layers of any PyTorch model swapped for sparse ones, where those are measured to be faster."""
 
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import prune
 
 from edgewise.errors import DataError
-from edgewise.network import Network
 from edgewise.optimizers import check_number
-from edgewise.torch.graph_module import GraphModule
-from edgewise.torch.plain import MODULES, activation
+from edgewise.torch.eval_mode import in_eval_mode
+from edgewise.torch.plain import MODULES
+from edgewise.torch.sparse_layers import SparseLayers, SparseLinear, own_weight, weights_and_arcs
 
 ROUNDS, SECONDS_A_ROUND = 5, 0.01
 """How long each side of a layer is measured."""
 READ_BY_PARENT = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerDecoderLayer)
 """Modules that do not call their linear layers but read their weights."""
-
-
-class SparseLayers(GraphModule):
-    """Linear layers, each followed by an activation of Edgewise's table, of which only the arcs that there are, are
-    stored and computed.
-
-    `weight` (n_arcs,), in the engine's order: `places` says where in which matrix each is; `bias` (n_nodes,), of which
-    those of the inputs mean nothing: frozen at 0 if the layers have none. A state dict says where the arcs are, and is
-    refused by layers with others.
-    """
-
-    keeps_structure = True
-
-    def __init__(self, linears: Sequence[nn.Linear], activations: Sequence[str], *, threads: int | None = None) -> None:
-        """The arcs are those of a mask of torch.nn.utils.prune, else the weights that are not 0. Either all of the
-        layers have a bias or none, and either all of their weights are trained or none."""
-        self.sizes = [linears[0].in_features, *(linear.out_features for linear in linears)]
-        first = np.cumsum([0, *self.sizes])
-        tails, heads, weights = [], [], []
-        for k, linear in enumerate(linears):
-            matrix, there = _weights_and_arcs(linear)
-            row, column = (places.numpy() for places in there.nonzero(as_tuple=True))
-            heads.append(row + first[k + 1])
-            tails.append(column + first[k])
-            weights.append(matrix.numpy()[row, column])
-        self.has_bias = linears[0].bias is not None
-        bias = np.zeros(first[-1])
-        if self.has_bias:
-            bias[self.sizes[0] :] = np.concatenate([linear.bias.detach().numpy() for linear in linears])
-        names = np.repeat(["identity", *activations], self.sizes)
-        net = Network(
-            np.concatenate(tails),
-            np.concatenate(heads),
-            np.concatenate(weights),
-            bias=bias,
-            activation=names.tolist(),
-            inputs=np.arange(self.sizes[0]),
-            outputs=np.arange(first[-2], first[-1]),
-            dtype=weights[0].dtype,
-        )
-        self._node, net = net.plan.order.copy(), _in_its_own_order(net)
-        super().__init__(net, threads=threads)
-        self.activations = tuple(activations)
-        self.weight.requires_grad_(_own_weight(linears[0]).requires_grad)
-        self.bias.requires_grad_(self.has_bias and linears[0].bias.requires_grad)
-        self.train(linears[0].training)
-
-    def places(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Of each of the weights (E,) the layer, from 0, and the row and column it has in that layer's matrix."""
-        first = np.cumsum([0, *self.sizes])
-        tail, head = self._node[self._net.tail], self._node[self._net.head]
-        layer = np.searchsorted(first, head, side="right") - 2
-        found = layer, head - first[layer + 1], tail - first[layer]
-        layers, rows, columns = (torch.from_numpy(part.astype(np.int64)) for part in found)
-        return layers, rows, columns
-
-    def to_layers(self) -> nn.Sequential:
-        """Dense layers with the same numbers, 0 where there is no arc, and their activations."""
-        modules: list[nn.Module] = []
-        first = np.cumsum([0, *self.sizes])
-        layer, row, column = self.places()
-        with torch.no_grad():
-            bias = torch.empty_like(self.bias)
-            bias[torch.from_numpy(self._node).long()] = self.bias
-            for k, name in enumerate(self.activations):
-                linear = nn.Linear(self.sizes[k], self.sizes[k + 1], bias=self.has_bias, dtype=self.weight.dtype)
-                here = layer == k
-                linear.weight.zero_()
-                linear.weight[row[here], column[here]] = self.weight[here]
-                if self.has_bias:
-                    linear.bias.copy_(bias[first[k + 1] : first[k + 2]])
-                modules += [linear] if name == "identity" else [linear, activation(name)]
-        return nn.Sequential(*modules).train(self.training)
-
-    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
-        given = state_dict.get(f"{prefix}structure")
-        if given is not None and not torch.equal(given, self.structure):
-            errors: list[str] = rest[-1]
-            errors.append(f"the arcs of {prefix[:-1] or 'the layer'} are others than those of the state dict")
-            return
-        super()._load_from_state_dict(state_dict, prefix, *rest)
-
-    def extra_repr(self) -> str:
-        density = self._net.n_edges / sum(a * b for a, b in pairwise(self.sizes))
-        return f"{' → '.join(map(str, self.sizes))}, {', '.join(self.activations)}, density={density:.3g}"
-
-
-class SparseLinear(SparseLayers):
-    """An `nn.Linear` of which only the arcs that there are, are stored and computed; see `SparseLayers`."""
-
-    def __init__(self, linear: nn.Linear, *, threads: int | None = None) -> None:
-        super().__init__([linear], ["identity"], threads=threads)
-
-    def to_linear(self) -> nn.Linear:
-        """A dense layer with the same numbers, 0 where there is no arc."""
-        linear = self.to_layers()[0]
-        assert isinstance(linear, nn.Linear)
-        return linear
-
-    def extra_repr(self) -> str:
-        density = self._net.n_edges / (self.n_inputs * self.n_outputs)
-        return f"in_features={self.n_inputs}, out_features={self.n_outputs}, density={density:.3g}"
-
-
-def _in_its_own_order(net: Network) -> Network:
-    """The same with nodes and edges numbered as the engine goes through them: so it reads the weights as they lie,
-    where each step of training brings new ones."""
-    position, edge, order = net.plan.position, net.plan.in_edge, net.plan.order
-    return Network(
-        position[net.tail[edge]],
-        position[net.head[edge]],
-        net.weight[edge],
-        bias=net.bias[order],
-        activation=np.array(net.activations)[order].tolist(),
-        inputs=position[net.inputs],
-        outputs=position[net.outputs],
-        dtype=net.dtype,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +90,7 @@ def sparsify_(model: nn.Module, example: Tensor | Sequence[Any] | int, *, min_sp
     swaps: dict[nn.Module, nn.Module] = {}
     for name, linear in linears.items():
         shape = linear.out_features, linear.in_features
-        sparsity = 1 - float(_weights_and_arcs(linear)[1].sum()) / max(shape[0] * shape[1], 1)
+        sparsity = 1 - float(weights_and_arcs(linear)[1].sum()) / max(shape[0] * shape[1], 1)
         reason = kept.get(name)
         if reason is None and sparsity < min_sparsity:
             reason = f"not {min_sparsity:.0%} sparse"
@@ -251,25 +130,13 @@ def _compared(dense: float, sparse: float) -> str:
 # ---- what may be swapped ----
 
 
-def _own_weight(linear: nn.Linear) -> Tensor:
-    """The parameter; under a mask it has another name."""
-    return getattr(linear, "weight_orig", linear.weight)
-
-
-def _weights_and_arcs(linear: nn.Linear) -> tuple[Tensor, Tensor]:
-    """(n_out, n_in) weights and whether there is an arc."""
-    mask = getattr(linear, "weight_mask", None)
-    weight = _own_weight(linear).detach()
-    return weight, weight != 0 if mask is None else mask != 0
-
-
 def _reasons(model: nn.Module, linears: dict[str, nn.Linear]) -> dict[str, str]:
     """Why some cannot be swapped, whatever their speed."""
     owners = Counter(id(p) for part in model.modules() for p in part._parameters.values() if p is not None)
     read = {child for part in model.modules() if isinstance(part, READ_BY_PARENT) for child in part.modules()}
     found = {}
     for name, linear in linears.items():
-        weight = _own_weight(linear)
+        weight = own_weight(linear)
         hooks = [hook for hook in linear._forward_pre_hooks.values() if not isinstance(hook, prune.BasePruningMethod)]
         if weight.device.type != "cpu" or weight.dtype not in (torch.float32, torch.float64):
             found[name] = f"its weights are {weight.dtype} on {weight.device}"
@@ -343,24 +210,11 @@ def _runs(model: nn.Module, found: dict[nn.Module, LayerReport], calls: Counter[
 
 def _kind(linear: nn.Linear) -> tuple[Any, ...]:
     """What layers must have in common to be one."""
-    weight, bias = _own_weight(linear), linear.bias
+    weight, bias = own_weight(linear), linear.bias
     return weight.dtype, weight.requires_grad, None if bias is None else bias.requires_grad
 
 
 # ---- measuring ----
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Any:
-    """Without gradients, nor a change of what the model counts or draws."""
-    training = {part: part.training for part in model.modules()}
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for part, was in training.items():
-            part.training = was
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,7 +242,7 @@ def _run_on(model: nn.Module, linears: dict[str, nn.Linear], example: Any) -> _S
     sequences = [part for part in model.modules() if isinstance(part, nn.Sequential)]
     hooks = [part.register_forward_pre_hook(note) for part in (*linears.values(), *sequences)]
     try:
-        with _evaluating(model):
+        with in_eval_mode(model), torch.no_grad():
             model(*([example] if isinstance(example, Tensor) else example))
     except Exception as error:
         raise DataError(f"the model does not run on the example: {error}") from error

@@ -1,10 +1,13 @@
-"""Output for programs: strict JSON, with arrays as nested lists."""
+"""JSON for programs: written strictly, with arrays as nested lists; and read."""
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from edgewise.errors import FormatError
 
 
 def as_json(content: Any, *, indent: int | None = 2) -> str:
@@ -28,3 +31,13 @@ def _plain(content: Any) -> Any:
     if isinstance(content, int) and content.bit_length() > 13_000:
         return hex(content)
     return content
+
+
+def read(path: Path) -> Any:
+    """What a JSON file holds; FormatError if it cannot be read."""
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise FormatError(f"cannot read {path}: {error.strerror or error}") from None
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{path} is not JSON: {error}") from None

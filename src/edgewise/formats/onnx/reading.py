@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from edgewise.errors import FormatError, GraphError
-from edgewise.formats.onnx import operators
 from edgewise.formats.onnx.library import library
+from edgewise.formats.onnx.lowering import Lowering
 from edgewise.formats.onnx.values import Node, Pending, Softmax
 from edgewise.network import Network
 from edgewise.tensors import Tensor, TensorGraph
@@ -154,7 +154,7 @@ class _Reader:
     # ---- what is computed ----
 
     def _run(self) -> None:
-        program = operators.Program(self.graph)
+        lowering = Lowering(self.graph)
         made = {name for node in self.proto.node for name in node.output}
         for k, proto in enumerate(self.proto.node):
             where = f"node {k}{f' {proto.name!r}' if proto.name else ''}"
@@ -171,8 +171,7 @@ class _Reader:
             node = Node(
                 proto.op_type, proto.domain, where, self._attributes(proto, where), self.opset, len(proto.output)
             )
-            results = program.apply(node, inputs)
-            for name, value in zip(proto.output, results, strict=False):
+            for name, value in zip(proto.output, lowering.values(node, inputs), strict=False):
                 self._store(name, value)
 
     def _attributes(self, proto: Any, where: str) -> dict[str, Any]:

@@ -58,6 +58,22 @@ class Pending:
         return found
 
 
+class Origins:
+    """Which operator made which value, and of what."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, tuple[Any, str, list[Any]]] = {}  # with the value, so that no other comes to have its id
+
+    def add(self, value: Any, operator: str, inputs: list[Any]) -> None:
+        """The first to make a value is its origin; others hand it on."""
+        self._found.setdefault(id(value), (value, operator, inputs))
+
+    def of(self, value: Any, operator: str) -> list[Any] | None:
+        """What the operator made this value of, if it did."""
+        _, by, inputs = self._found.get(id(value), (None, "", None))
+        return inputs if by == operator else None
+
+
 def causes_of(values: Iterable[Any]) -> dict[Cause, None]:
     return {cause: None for value in values if isinstance(value, Pending) for cause in value.causes}
 

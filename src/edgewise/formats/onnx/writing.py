@@ -7,25 +7,24 @@ Aggregations other than sums gather heads of one in-degree together, so that not
 reach no output are left out.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise import activations
-from edgewise.arrays import FloatArray, all_finite
+from edgewise import activations, description
+from edgewise.arrays import FloatArray
 from edgewise.errors import FormatError
 from edgewise.formats.onnx.library import library
+from edgewise.formats.onnx.operators import patterns
+from edgewise.formats.onnx.operators.activations import WRITTEN, write_activation
+from edgewise.formats.onnx.program import Program
 from edgewise.network import Network
 
-OPSET, IR_VERSION = 17, 8
 HEADS_PER_ARC = 32
 """A row of a matrix takes onnxruntime as long as one arc that is gathered, and one more for so many heads."""
 FEW = 4
 """Values that lie in more tensors than this are taken from a tensor of all values so far."""
-LARGEST_FILE = 2**31 - 2**20  # of protobuf
 
 
 def encode(network: Network) -> bytes:
@@ -35,64 +34,45 @@ def encode(network: Network) -> bytes:
     0 at 0 no arithmetic has.
     """
     onnx = library()
-    unknown = sorted(set(network.activations) - {"identity", *_OPERATORS, *_COMPOSED})
+    unknown = sorted(set(network.activations) - WRITTEN)
     if unknown:
         raise FormatError(f"ONNX has no operators for the activations {', '.join(unknown)}; save .json or .safetensors")
     if not network.n_inputs:
         raise FormatError("the network has no inputs, without which an ONNX program has no samples")
-    if not all(all_finite(array) for array in (network.weight, network.bias, network.response)):
-        raise FormatError("a parameter is not a finite number; mend it first")
-    return _Writer(onnx, network).model()
+    description.refuse_not_finite(network)
+    program = Program(onnx, network.dtype)
+    _Writer(network, program).write()
+    return program.encoded(network.n_inputs, network.n_outputs)
 
 
-@dataclass
 class _Writer:
-    onnx: Any
-    network: Network
-    nodes: list[Any] = field(default_factory=list)
-    initializers: dict[str, Any] = field(default_factory=dict)
-    size: int = 0
-    joined: dict[tuple[int, ...], str] = field(default_factory=dict)
-    axis: int = 1
-    """Which axis of a tensor is that of the nodes; the other is that of the samples."""
-    bank: tuple[str, int] = ("", 0)
-    """The tensor of all values so far, and of how many tensors it is made."""
+    """Writes a network's nodes group by group, and keeps where each one's value is."""
 
-    def __post_init__(self) -> None:
-        network = self.network
+    def __init__(self, network: Network, program: Program) -> None:
+        self.network, self.program, self.op = network, program, program.op
+        self.axis = 1
+        """Which axis of a tensor is that of the nodes; the other is that of the samples."""
         self.tensors = ["x"]
         self.widths = [network.n_inputs]
         self.tensor_of = np.zeros(network.n_nodes, np.int64)  # in which tensor a node's value is, and which column
         self.column_of = np.zeros(network.n_nodes, np.int64)
         self.column_of[network.inputs] = np.arange(network.n_inputs)
+        self.joined: dict[tuple[int, ...], str] = {}
+        self.bank = ("", 0)
+        """The tensor of all values so far, and of how many tensors it is made."""
 
-    def model(self) -> bytes:
-        network, helper = self.network, self.onnx.helper
+    def write(self) -> None:
         groups = list(self._groups())
         if not all(self._is_dense(group) for group in groups):
             self.axis = 0
-            self.tensors[0] = self._node("Transpose", ["x"], perm=[1, 0])
+            self.tensors[0] = self.op("Transpose", "x", perm=[1, 0])
         for group in groups:
             self._add_group(group)
-        taken = self._columns(*self._values(network.outputs))
+        taken = self._columns(*self._values(self.network.outputs))
         if self.axis:
-            self._node("Identity", [taken], output="y")
+            self.op("Identity", taken, output="y")
         else:
-            self._node("Transpose", [taken], output="y", perm=[1, 0])
-        kind = helper.np_dtype_to_tensor_dtype(network.dtype)
-        value = helper.make_tensor_value_info
-        graph = helper.make_graph(
-            self.nodes,
-            "network",
-            [value("x", kind, ["N", network.n_inputs])],
-            [value("y", kind, ["N", network.n_outputs])],
-            list(self.initializers.values()),
-        )
-        model = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="edgewise"
-        )
-        content: bytes = model.SerializeToString(deterministic=True)
-        return content
+            self.op("Transpose", taken, output="y", perm=[1, 0])
 
     # ---- groups of nodes ----
 
@@ -148,7 +128,7 @@ class _Writer:
         k = int(start[1])
         summed = self._aggregated(edges.reshape(-1, k), network.weight[edges].reshape(-1, k), aggregation)
         if (network.response[nodes] != 1).any():
-            summed = self._node("Mul", [summed, self._along_nodes(network.response[nodes])])
+            summed = self.op("Mul", summed, self._along_nodes(network.response[nodes]))
         self._add(nodes, self._shifted(summed, bias))
 
     def _in_edges(self, nodes: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -166,19 +146,19 @@ class _Writer:
         value = activations.get(network.activations[nodes[0]]).value
         with np.errstate(all="ignore"):
             row = value(network.bias[nodes]).astype(network.dtype)
-        shape = self._node("Shape", ["x"])
-        count = self._node("Gather", [shape, self._array(np.array([0]))])
-        sizes = [count, self._array(np.array([len(nodes)]))]
-        full = self._node("Concat", sizes if self.axis else sizes[::-1], axis=0)
-        self._place(nodes, self._node("Expand", [self._along_nodes(row), full]))
+        shape = self.op("Shape", "x")
+        count = self.op("Gather", shape, np.array([0]))
+        width = np.array([len(nodes)])
+        full = self.op("Concat", *((count, width) if self.axis else (width, count)), axis=0)
+        self._place(nodes, self.op("Expand", self._along_nodes(row), full))
 
     def _gemm(self, tails: NDArray[np.int32], matrix: FloatArray, bias: FloatArray) -> str:
         name, columns = self._values(tails)
         order = np.argsort(columns, kind="stable")
         taken = self._columns(name, columns[order])
         if self.axis:
-            return self._node("Gemm", [taken, self._array(matrix[order]), self._array(bias)])
-        return self._node("Gemm", [self._array(matrix[order].T), taken, self._along_nodes(bias)])
+            return self.op("Gemm", taken, matrix[order], bias)
+        return self.op("Gemm", matrix[order].T, taken, self._along_nodes(bias))
 
     def _add_sparse(
         self, nodes: NDArray[np.int32], edges: NDArray[np.int32], start: NDArray[np.int64], weight: FloatArray
@@ -198,35 +178,31 @@ class _Writer:
     def _aggregated(self, edges: NDArray[np.int32], weight: FloatArray, aggregation: str) -> str:
         """(heads, terms) arcs to one number for each head."""
         name, columns = self._values(self.network.tail[edges].reshape(-1))
-        terms = self._node("Gather", [name, self._array(columns.reshape(edges.shape))], axis=0)  # heads, terms, samples
+        terms = self.op("Gather", name, columns.reshape(edges.shape), axis=0)  # heads, terms, samples
         axis, k = 1, edges.shape[1]
         if aggregation == "sum":
-            summed = self._node("MatMul", [self._array(weight[:, None, :]), terms])
-            return self._node("Squeeze", [summed, self._array(np.array([axis]))])
+            summed = self.op("MatMul", weight[:, None, :], terms)
+            return self.op("Squeeze", summed, np.array([axis]))
         if (weight != 1).any():
-            terms = self._node("Mul", [terms, self._array(weight[:, :, None])])
+            terms = self.op("Mul", terms, weight[:, :, None])
         if aggregation in ("max", "min", "product"):
             operator = {"max": "ReduceMax", "min": "ReduceMin", "product": "ReduceProd"}[aggregation]
-            return self._node(operator, [terms], axes=[axis], keepdims=0)
+            return self.op(operator, terms, axes=[axis], keepdims=0)
         if aggregation == "maxabs":
-            place = self._node("ArgMax", [self._node("Abs", [terms])], axis=axis, keepdims=1)
-            largest = self._node("GatherElements", [terms, place], axis=axis)
-            return self._node("Squeeze", [largest, self._array(np.array([axis]))])
+            return patterns.write_largest_magnitude(self.program, terms, axis)
         assert aggregation == "median"
-        ordered = self._node("TopK", [terms, self._array(np.array([k]))], n_outputs=2, axis=axis)
-        middle = self._node("Gather", [ordered, self._array(np.array([(k - 1) // 2, k // 2]))], axis=axis)
-        return self._node("ReduceMean", [middle], axes=[axis], keepdims=0)
+        return patterns.write_median(self.program, terms, axis, k)
 
     def _shifted(self, name: str, bias: FloatArray) -> str:
-        return self._node("Add", [name, self._along_nodes(bias)]) if bias.any() else name
+        return self.op("Add", name, self._along_nodes(bias)) if bias.any() else name
 
-    def _along_nodes(self, numbers: FloatArray) -> str:
+    def _along_nodes(self, numbers: FloatArray) -> FloatArray:
         """One number for each node, so that it broadcasts along the samples."""
-        return self._array(numbers if self.axis else numbers[:, None])
+        return numbers if self.axis else numbers[:, None]
 
     def _add(self, nodes: NDArray[np.int32], preactivation: str) -> None:
         """Values of nodes of one activation from their pre-activations."""
-        self._place(nodes, self._activated(self.network.activations[nodes[0]], preactivation))
+        self._place(nodes, write_activation(self.program, self.network.activations[nodes[0]], preactivation))
 
     def _place(self, nodes: NDArray[np.int32], name: str) -> None:
         self.tensor_of[nodes], self.column_of[nodes] = len(self.tensors), np.arange(len(nodes))
@@ -251,127 +227,18 @@ class _Writer:
 
     def _joined(self, used: tuple[int, ...]) -> str:
         if used not in self.joined:
-            self.joined[used] = self._node("Concat", [self.tensors[k] for k in used], axis=self.axis)
+            self.joined[used] = self.op("Concat", *(self.tensors[k] for k in used), axis=self.axis)
         return self.joined[used]
 
     def _bank(self) -> str:
         name, count = self.bank
         if count < len(self.tensors):
             parts = [*([name] if count else []), *self.tensors[count:]]
-            self.bank = (self._node("Concat", parts, axis=self.axis), len(self.tensors))
+            self.bank = (self.op("Concat", *parts, axis=self.axis), len(self.tensors))
         return self.bank[0]
 
     def _columns(self, name: str, columns: NDArray[np.int64]) -> str:
         """The chosen columns of a tensor; the tensor itself if that is all of them in order."""
         if name in self.tensors and np.array_equal(columns, np.arange(self.widths[self.tensors.index(name)])):
             return name
-        return self._node("Gather", [name, self._array(columns)], axis=self.axis)
-
-    # ---- activations ----
-
-    def _activated(self, activation: str, s: str) -> str:
-        if activation == "identity":
-            return s
-        if activation in _COMPOSED:
-            return _COMPOSED[activation](self, s)
-        operator, attributes = _OPERATORS[activation]
-        if self.network.dtype == np.float64 and activation in _IN_DOUBLE:
-            return _IN_DOUBLE[activation](self, s)
-        return self._node(operator, [s], **attributes)
-
-    def number(self, value: float) -> str:
-        return self._array(np.array(value, self.network.dtype))
-
-    # ---- the program ----
-
-    def _node(self, operator: str, inputs: list[str], output: str = "", n_outputs: int = 1, **attributes: Any) -> str:
-        names = [output or f"v{len(self.nodes)}", *(f"v{len(self.nodes)}_{k}" for k in range(1, n_outputs))]
-        self.nodes.append(self.onnx.helper.make_node(operator, inputs, names, **attributes))
-        return names[0]
-
-    def _array(self, array: NDArray[Any]) -> str:
-        kept = np.ascontiguousarray(array if array.dtype.kind == "f" else array.astype(np.int64))
-        self.size += kept.nbytes
-        if self.size > LARGEST_FILE:
-            raise FormatError("the network is too large for an ONNX file, which holds at most 2 GiB; save .safetensors")
-        name = f"c{len(self.initializers)}"
-        self.initializers[name] = self.onnx.numpy_helper.from_array(kept.reshape(array.shape), name)
-        return name
-
-    def op(self, operator: str, *inputs: str | float, **attributes: Any) -> str:
-        """A node whose operands are values or numbers."""
-        return self._node(operator, [self.number(x) if isinstance(x, float) else x for x in inputs], **attributes)
-
-
-_OPERATORS: dict[str, tuple[str, dict[str, Any]]] = {
-    "sigmoid": ("Sigmoid", {}),
-    "tanh": ("Tanh", {}),
-    "relu": ("Relu", {}),
-    "leaky_relu": ("LeakyRelu", {"alpha": activations.LEAKY_SLOPE}),
-    "elu": ("Elu", {"alpha": 1.0}),
-    "selu": ("Selu", {"alpha": activations.SELU_ALPHA, "gamma": activations.SELU_SCALE}),
-    "softplus": ("Softplus", {}),
-    "softsign": ("Softsign", {}),
-    "exp": ("Exp", {}),
-    "log": ("Log", {}),
-    "sqrt": ("Sqrt", {}),
-    "reciprocal": ("Reciprocal", {}),
-    "abs": ("Abs", {}),
-    "sin": ("Sin", {}),
-    "cos": ("Cos", {}),
-}
-
-Composed = Callable[[_Writer, str], str]
-
-
-def _gelu(w: _Writer, s: str) -> str:
-    u = w.op("Mul", s, 0.5**0.5)
-    if w.network.dtype == np.float64:  # which Erf has not in onnxruntime
-        single, double = w.onnx.TensorProto.FLOAT, w.onnx.TensorProto.DOUBLE
-        erf = w.op("Cast", w.op("Erf", w.op("Cast", u, to=single)), to=double)
-    else:
-        erf = w.op("Erf", u)
-    return w.op("Mul", w.op("Mul", s, w.op("Add", erf, 1.0)), 0.5)
-
-
-def _five(w: _Writer, s: str) -> str:
-    """What neat-python takes the sine of."""
-    return w.op("Clip", w.op("Mul", s, 5.0), -60.0, 60.0)
-
-
-_COMPOSED: dict[str, Composed] = {
-    "hard_tanh": lambda w, s: w.op("Clip", s, -1.0, 1.0),
-    "clamped": lambda w, s: w.op("Clip", s, -1.0, 1.0),
-    "silu": lambda w, s: w.op("Mul", s, w.op("Sigmoid", s)),
-    "gelu": _gelu,
-    "hat": lambda w, s: w.op("Relu", w.op("Sub", 1.0, w.op("Abs", s))),
-    "gaussian": lambda w, s: w.op("Exp", w.op("Neg", w.op("Mul", s, s))),
-    "square": lambda w, s: w.op("Mul", s, s),
-    "cube": lambda w, s: w.op("Mul", w.op("Mul", s, s), s),
-    "neat_sin": lambda w, s: w.op("Sin", _five(w, s)),
-    "neat_softplus": lambda w, s: w.op("Mul", w.op("Log", w.op("Add", w.op("Exp", _five(w, s)), 1.0)), 0.2),
-    "neat_lelu": lambda w, s: w.op("LeakyRelu", s, alpha=0.005),
-    "neat_log": lambda w, s: w.op("Log", w.op("Max", s, 1e-7)),
-    "neat_exp": lambda w, s: w.op("Exp", w.op("Clip", s, -60.0, 60.0)),
-}
-
-
-def _below(w: _Writer, s: str) -> str:
-    """exp(s) − 1 where s is negative, 0 elsewhere."""
-    return w.op("Sub", w.op("Exp", w.op("Min", s, 0.0)), 1.0)
-
-
-def _selu_in_double(w: _Writer, s: str) -> str:
-    scaled = w.op("Mul", _below(w, s), activations.SELU_ALPHA)
-    return w.op("Mul", w.op("Add", w.op("Relu", s), scaled), activations.SELU_SCALE)
-
-
-_IN_DOUBLE: dict[str, Composed] = {
-    "elu": lambda w, s: w.op("Add", w.op("Relu", s), _below(w, s)),
-    "selu": _selu_in_double,
-    "softsign": lambda w, s: w.op("Div", s, w.op("Add", w.op("Abs", s), 1.0)),
-    "softplus": lambda w, s: w.op(
-        "Add", w.op("Relu", s), w.op("Log", w.op("Add", w.op("Exp", w.op("Neg", w.op("Abs", s))), 1.0))
-    ),
-}
-"""What onnxruntime computes in single precision alone, of operators that it computes in double."""
+        return self.op("Gather", name, columns, axis=self.axis)
