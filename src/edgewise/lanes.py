@@ -14,6 +14,7 @@ from math import gcd
 
 CHOICES = (12, 6, 4, 2, 1)
 """How many lanes there can be: numbers that many numbers of processes divide."""
+FEW = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +64,15 @@ class Lanes:
     def of(cls, room: int, largest: int, n_groups: int, held_open: int) -> "Lanes":
         """As many lanes as `n_groups` groups of at most `largest` rows can have.
 
-        room : samples in all buffers together. A lane that cannot take a whole group has to go on in the middle of it:
-        held_open : in how many groups at a time that can be done.
+        room : samples in all buffers together. At least FEW lanes take whole groups if these are small enough. Else
+        lanes have to go on in the middle of groups:
+        held_open : in how many at a time that can be done.
         """
-        for n in CHOICES:
-            at_once = 2 * room // (3 * n)
-            if n <= max(1, n_groups) and (largest <= at_once or n <= max(2, held_open)):
-                break
+        choices = [n for n in CHOICES if n <= max(1, n_groups)]
+        n = next((n for n in choices if largest <= 2 * room // (3 * n)), 0)
+        if n < min(FEW, choices[0]):
+            n = next(n for n in choices if n <= max(2, held_open))
+        at_once = 2 * room // (3 * n)
         given = max(1, room // (6 * n))
         at_once = max(1, at_once)
         return cls(n, max(room // n, at_once + given), at_once, given)

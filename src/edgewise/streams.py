@@ -137,7 +137,7 @@ class TableStream:
         sample_bytes = len(self.preprocessing.input_names) * self.dtype.itemsize
         largest, n_groups = max(self.file.group_rows), sum(n > 0 for n in self.file.group_rows)
         self.lanes = Lanes.of(
-            3 * buffer_bytes // 4 // sample_bytes, largest, n_groups, buffer_bytes // self.file.open_bytes
+            3 * buffer_bytes // 4 // sample_bytes, largest, n_groups, buffer_bytes // (2 * self.file.open_bytes)
         )
         """What the order of an epoch is made of: a quarter of the buffers' bytes is for what they give."""
         self._range_rows: dict[Part, list[int]] = {}
@@ -275,7 +275,7 @@ class TableStream:
         for _, found in sorted(learnt.items()):
             together.merge(found)
         target = together.target
-        if not target.moments.count + target.learnt.total():
+        if target.few and not target.moments.count + target.learnt.total():
             raise DataError(f"{self.file.path} has too few rows ({self.file.n_rows}) to learn from; hold fewer out")
         features = tuple(summary.feature() for summary in together.features)
         if target.task(task) == "classification":
@@ -578,7 +578,7 @@ class _TargetSummary:
     held_out: dict[Any, int] = field(default_factory=dict)
     """Of each value in another row, the first such row."""
     few: bool = True
-    """Whether there are so few different values that they are counted."""
+    """Whether there are so few different values that they are counted; none is kept where there are more."""
     remark: str = ""
 
     def add(self, column: Column, training: NDArray[np.bool_]) -> None:
@@ -597,7 +597,7 @@ class _TargetSummary:
         elsewhere = np.flatnonzero(~training)
         for value, row in zip(column.values[elsewhere].tolist(), elsewhere.tolist(), strict=True):
             self.held_out.setdefault(value, column.first_row + row + 1)
-        self._count_few()
+        self._count()
 
     def merge(self, other: "_TargetSummary") -> None:
         """Rows that come later in the file."""
@@ -608,11 +608,14 @@ class _TargetSummary:
         self.learnt.update(other.learnt)
         for value, row in other.held_out.items():
             self.held_out.setdefault(value, row)
-        self._count_few()
         self.few &= other.few
+        self._count()
 
-    def _count_few(self) -> None:
+    def _count(self) -> None:
         self.few &= len(self.learnt.keys() | self.held_out.keys()) <= data.MAX_CATEGORIES
+        if not self.few:
+            self.learnt.clear()
+            self.held_out.clear()
 
     def task(self, requested: Task | None) -> Task:
         if requested is not None:
