@@ -97,7 +97,7 @@ class CsvFile(File):
                 known, frame = held.pop(line, (-1, None))
                 if known != group:
                     frame = self._group(source, group, columns)
-                some = frame.slice(first, last - first)
+                some = frame if last - first == frame.height else frame.slice(first, last - first)
                 yield Piece(
                     self._places[group].first_row + first,
                     tuple(self._values(some.get_column(name)) for name in columns),

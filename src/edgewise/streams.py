@@ -382,14 +382,26 @@ class HeldOut:
         """x and y in the order of the file, the same in every epoch."""
         return ((x, y) for _, x, y in self.of.in_order(self.part))
 
-    def share(self, rank: int, size: int) -> list[Samples]:
-        """What one of several processes has of it, read when first asked for and held: about as much as the others
-        have, and none of that."""
+    def share(self, rank: int, size: int) -> "HeldOutShare | list[Samples]":
+        """What one of several processes has of it: about as much as the others, and none of what they have. That of the
+        validation part is read when first asked for and held."""
+        if self.part != "validation":
+            return HeldOutShare(self, rank, size)
         if (rank, size) not in self._shares:
-            read = [(x, y) for _, x, y in self.of.in_order(self.part, rank, size)]
-            x, y = ([part[k] for part in read] for k in (0, 1))
-            self._shares[rank, size] = [(np.concatenate(x), np.concatenate(y))] if read else []
+            self._shares[rank, size] = list(HeldOutShare(self, rank, size).chunks(0))
         return self._shares[rank, size]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOutShare:
+    """One process's share of such a part, a stream in the order of the file."""
+
+    of: HeldOut
+    rank: int
+    size: int
+
+    def chunks(self, epoch: int) -> Iterator[Samples]:
+        return ((x, y) for _, x, y in self.of.of.in_order(self.of.part, self.rank, self.size))
 
 
 class _Epoch:
