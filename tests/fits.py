@@ -1,17 +1,23 @@
 """Training runs, each of which leaves what came of it in a file: in one process, or in each of those that torchrun has
-started. See `test_processes`."""
+started. The arguments name those that are wanted, of all if there are none. See `test_processes`."""
 
 import itertools
+import json
 import os
 import signal
-from contextlib import nullcontext
+import sys
+from contextlib import nullcontext, suppress
+from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 import edgewise as ew
-from edgewise import checkpoints, processes
+from edgewise import checkpoints, csv_file, parquet, processes
+from edgewise.streams import TableStream
 
 processes.SECONDS_BETWEEN = 0.0  # what they agree on, they agree on after every step
+csv_file.PIECE_BYTES = 3000
 rng = np.random.default_rng(0)
 x = rng.normal(size=(101, 12))
 classes = (x[:, 0] * x[:, 1] > 0).astype(int) + (x[:, 2] > 1)
@@ -103,6 +109,119 @@ class Stopped(Exception):
     pass
 
 
+# ---- a file of which each process reads its share ----
+
+
+class Reads:
+    """Which groups of a file are read in each pass, and how often a file is gone through as a whole."""
+
+    def __init__(self):
+        self.passes, self.whole = [], 0
+        for kind in (csv_file.CsvFile, parquet.ParquetFile):
+            self.record(kind, kind.read)
+        go_through = csv_file.CsvFile.__init__
+
+        def gone_through(file, path):
+            self.whole += 1
+            go_through(file, path)
+
+        csv_file.CsvFile.__init__ = gone_through
+
+    def record(self, kind, read):
+        def recorded(file, columns, rows=None):
+            self.passes.append(sorted({each.group for each in (file.every_row() if rows is None else rows)}))
+            return read(file, columns, rows)
+
+        kind.read = recorded
+
+
+def table(together, suffix, n=1501):
+    """Sorted, so that each share alone would teach something else; a copy for each process."""
+    rng = np.random.default_rng(1)
+    columns = {f"x{k}": column for k, column in enumerate(rng.normal(size=(4, n)).round(6))}
+    columns["word"] = np.array(["few", "some", "many"])[np.sort(rng.integers(0, 3, n))]
+    columns["y"] = np.where(columns["x0"] * columns["x1"] + (columns["word"] == "many") > 0.3, "up", "down")
+    folder = Path("alone" if together is None else str(together.rank))
+    folder.mkdir(exist_ok=True)
+    path = folder / f"table{suffix}"
+    if suffix == ".csv":
+        pl.DataFrame(columns).write_csv(path)
+    else:
+        pl.DataFrame(columns).write_parquet(path, row_group_size=60)
+    return path
+
+
+def from_file(suffix, *, shared_learning=True, epochs=3, **more):
+    """What is learnt, each in minibatches of 12."""
+
+    def run(together):
+        path = table(together, suffix)
+        reads.passes.clear()
+        reads.whole = 0
+        learning = together if shared_learning else None
+        source = TableStream(path, "y", buffer_bytes=48_000, dtype="float64", processes=learning)
+        looks = []
+
+        def look(record):
+            x, y, weight = record.samples()
+            looks.append([record.step, record.loss, record.n_samples, len(x), x.sum(), y @ np.arange(len(y))])
+            looks[-1] += [record.backward.loss, *record.backward.bias_gradient, weight is None]
+            if together is None or together.is_first:  # what one alone asks for
+                assert len(record.samples(3)[0]) == min(3, len(x))
+
+        look.every = 20
+        net = ew.mlp([7, 12, 2], activation="tanh", density=0.6, seed=2)
+        settings = {"epochs": epochs, "batch_size": 12, "validation": source.test, "progress": False} | more
+        history = ew.fit(net, source, loss="cross_entropy", callbacks=[look], processes=together, **settings)
+        learnt = json.dumps(source.preprocessing.to_dict()).encode()
+        Path(f"reads{suffix}.{'alone' if together is None else together.rank}.json").write_text(
+            json.dumps([reads.passes, reads.whole, len(source.file.group_rows), source.lanes.n])
+        )
+        return result(history) | {"looks": np.array(looks), "learnt": np.frombuffer(learnt, np.uint8).astype(int)}
+
+    return run
+
+
+def file_resumed(suffix):
+    """Broken off in the middle of an epoch and of a chunk, and taken up again, to the bit."""
+
+    def run(together):
+        path = f"{'one' if together is None else together.size}{suffix}.state"
+
+        def stop(record):
+            if record.step == 130:
+                raise Stopped
+
+        def trained(**more):
+            source = TableStream(table(together, suffix), "y", buffer_bytes=30_000, processes=together)
+            net = ew.mlp([7, 12, 2], activation="tanh", dtype="float32", seed=2)
+            history = ew.fit(
+                net,
+                source,
+                loss="cross_entropy",
+                epochs=3,
+                batch_size=12,
+                progress=False,
+                dropout=0.1,
+                processes=together,
+                **more,
+            )
+            return net.weight.tobytes() + repr([history.loss, history.metric]).encode()
+
+        with suppress(Stopped):
+            trained(checkpoint=ew.Checkpoint(path, steps=25), callbacks=[stop])
+        if together is not None:
+            together.any(False)  # all have come so far, also the one that writes
+        at = checkpoints.read(path)[1]
+        assert at["steps"] == 125
+        assert at["epoch"] == 1
+        assert at["chunk"] > 0
+        assert trained(resume=path) == trained()
+        return {"at": np.array([at["steps"], at["epoch"]])}
+
+    return run
+
+
 def resumed(y, how):
     """Broken off in the middle of an epoch, and taken up again."""
 
@@ -174,6 +293,11 @@ FITS = {
     "interrupted": resumed(numbers, "interrupt"),
     "timed": resumed(numbers, "time"),
     "small": lambda together: fit(together, x[:7], classes[:7], batch_size=32, dropout=0.2),
+    "file.csv": from_file(".csv", dropout=0.1, accumulate=2, patience=2),
+    "file.parquet": from_file(".parquet", sparse=ew.sparse.RigL(every=7), class_weight=[1.0, 2.0]),
+    "file read by each": from_file(".pq", shared_learning=False, average=0.9, batch_size=1200, epochs=9),
+    "file resumed.csv": file_resumed(".csv"),
+    "file resumed.parquet": file_resumed(".parquet"),
     "other callbacks": said(lambda together: fit(together, x, classes, callbacks=[print] * together.rank)),
     "other checkpoints": said(
         lambda together: fit(together, x, classes, checkpoint="x" if together.is_first else None)
@@ -184,7 +308,8 @@ FITS = {
     "other settings": said(lambda together: fit(together, x, classes, l1=0.1 * together.rank)),
     "other parameters": said(lambda together: fit(together, x, classes, net=ew.mlp([12, 3], seed=together.rank))),
 }
-there = "RANK" in os.environ
+there, reads = "RANK" in os.environ, Reads()
 with processes.join() if there else nullcontext() as together:
     for name, run in FITS.items():
-        np.savez(f"{name}.{together.rank if there else 'alone'}.npz", **run(together))
+        if name in sys.argv[1:] or not sys.argv[1:]:
+            np.savez(f"{name}.{together.rank if there else 'alone'}.npz", **run(together))

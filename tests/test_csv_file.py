@@ -20,6 +20,7 @@ import edgewise as ew
 from edgewise import csv_file, data, streams
 from edgewise.cli import app
 from edgewise.csv_file import CsvFile
+from edgewise.pieces import Rows
 from edgewise.streams import TableStream
 
 
@@ -158,7 +159,7 @@ def test_some_columns_of_some_pieces(tmp_path, monkeypatch):
     monkeypatch.setattr(csv_file, "PIECE_BYTES", 8)
     file = CsvFile(written(tmp_path / "t.csv", "a,b,c\n1,x,2\n3,y,4\n5,z,6\n"))
     assert file.group_rows == (1, 1, 1)
-    with file.read(["c", "b"], [2, 0]) as reading:
+    with file.read(["c", "b"], [Rows(2, 0, 1), Rows(0, 0, 1)]) as reading:
         pieces = [(piece.first_row, [c.values.tolist() for c in data.columns_of(piece)]) for piece in reading]
     assert pieces == [(2, [[6], ["z"]]), (0, [[2], ["x"]])]
 

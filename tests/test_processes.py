@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 import edgewise as ew
@@ -22,8 +23,8 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
 SLOW = {"timeout": 240, "capture_output": True, "text": True}
 
 
-def torchrun(*command, folder, restarts=0, **options):
-    words = [*TORCHRUN, "--standalone", "--nproc-per-node", "2", "--max-restarts", str(restarts), *command]
+def torchrun(*command, folder, restarts=0, size=2, **options):
+    words = [*TORCHRUN, "--standalone", "--nproc-per-node", str(size), "--max-restarts", str(restarts), *command]
     return subprocess.Popen(
         words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, **options
     )
@@ -162,6 +163,46 @@ def test_numbers_too(tmp_path, stream):
     assert_histories_close(tmp_path)
     if stream:
         assert json.loads((tmp_path / "both" / "metrics.json").read_text())["settings"]["stream"]
+
+
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_streamed_file(tmp_path, suffix, size):
+    """What is reported of it too, and a process that is killed."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(20_000, 3)).round(6)
+    table = pl.DataFrame(
+        {"a": x[:, 0], "b": x[:, 1], "word": np.where(x[:, 2] > 0, "yes", "no"), "c": x[:, 0] * x[:, 1]}
+    )
+    if suffix == ".csv":
+        table.write_csv(tmp_path / "table.csv")
+    else:
+        table.write_parquet(tmp_path / "table.parquet", row_group_size=700)
+    run = ["train", f"table{suffix}", "--target", "c", "--stream", "--dtype", "float64", "--hidden", "8"]
+    run += ["--batch-size", "48", "--epochs", "4"]
+    command = [sys.executable, "-m", "edgewise", *run, "--quiet", "--out", "alone"]
+    assert subprocess.run(command, cwd=tmp_path, **SLOW).returncode == 0
+    more = ["--checkpoint-every", "100", "--json-lines", "--out", "both", "--distributed"]
+    process = torchrun(*EDGEWISE, *run, *more, folder=tmp_path, restarts=1, size=size)
+    try:
+        wait_for((tmp_path / "both" / "checkpoint.safetensors.previous").exists)
+        os.kill(workers(process.pid)[1], signal.SIGKILL)
+    finally:
+        out, err = finish(process)
+    assert process.returncode == 0, err
+    epochs = [json.loads(line)["epoch"] for line in out.splitlines() if '"open_gates"' in line]
+    assert epochs == [0, 1, 2, 3]
+    assert_histories_close(tmp_path)
+    one, more = (ew.load(tmp_path / name / "network.json") for name in ("alone", "both"))
+    assert_close(more.weight, one.weight, 1e-9)
+    assert (tmp_path / "alone" / "preprocessing.json").read_bytes() == (
+        tmp_path / "both" / "preprocessing.json"
+    ).read_bytes()
+    one, more = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("alone", "both"))
+    for here, there in zip(*([run["held_out"], run["baseline"], *run["levels"]] for run in (more, one)), strict=True):
+        assert here.keys() == there.keys()
+        for what, value in there.items():
+            assert here[what] == (pytest.approx(value, rel=1e-6) if isinstance(value, float) else value), what
 
 
 def test_every_process_must_find_what_is_streamed(tmp_path):
@@ -322,6 +363,8 @@ def fits(tmp_path_factory):
     assert process.returncode == 0, err
 
     def read(name, who):
+        if who is None:
+            return folder
         with np.load(folder / f"{name}.{who}.npz") as found:
             return dict(found)
 
@@ -333,6 +376,7 @@ def fits(tmp_path_factory):
     [
         *("seen", "stopped", "state", "streamed", "streamed rigl", "rigl", "rigl all", "set", "pruning"),
         *("resumed", "resumed numbers", "small"),
+        *("file.csv", "file.parquet", "file read by each", "file resumed.csv", "file resumed.parquet"),
     ],
 )
 def test_two_processes_fit_as_one(fits, name):
@@ -347,6 +391,46 @@ def test_two_processes_fit_as_one(fits, name):
                 assert_close(found[what], array, 1e-8)
     for what in expected:
         assert both[0][what].tobytes() == both[1][what].tobytes(), what
+
+
+FILES = ("file.csv", "file.parquet", "file resumed.csv")
+
+
+@pytest.fixture(scope="module")
+def three(fits, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("three")
+    _, err = finish(process := torchrun(str(FITS), *FILES, folder=folder, size=3))
+    assert process.returncode == 0, err
+    return folder
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_three_processes_fit_from_a_file_as_one(fits, three, name):
+    expected = fits(name, "alone")
+    for rank in range(3):
+        with np.load(three / f"{name}.{rank}.npz") as found:
+            assert set(found) == set(expected)
+            for what, array in expected.items():
+                assert_close(found[what], array, 1e-8)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize("size", [2, 3])
+def test_each_process_reads_its_share_of_a_file(fits, three, suffix, size):
+    folder = three if size == 3 else fits("", None)
+    read = [json.loads((folder / f"reads{suffix}.{rank}.json").read_text()) for rank in range(size)]
+    [alone, whole, n_groups, n_lanes] = json.loads((fits("", None) / f"reads{suffix}.alone.json").read_text())
+    assert n_lanes == 6
+    assert n_groups > 20
+    assert whole == (suffix == ".csv")
+    assert [each[1] for each in read] == [int(suffix == ".csv" and rank == 0) for rank in range(size)]
+    passes = [*zip(*(each[0] for each in read), strict=True)]
+    assert len(passes) == len(alone) == 1 + 3 + 3  # learning, three epochs, and what is measured after each
+    for number, groups in enumerate(passes):
+        assert sorted(set().union(*groups)) == [*range(n_groups)]
+        trained_on = number % 2 == 1
+        assert sum(map(len, groups)) <= n_groups + (n_lanes - 1 if trained_on else 0)
+        assert max(map(len, groups)) <= n_groups / size + (n_lanes / size + 1 if trained_on else 1)
 
 
 @pytest.mark.parametrize("name", ["resumed", "resumed numbers", "interrupted", "timed"])

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 import edgewise as ew
 from edgewise import csv_file, data, parquet, streams
 from edgewise.cli import app
+from edgewise.pieces import Rows
 from edgewise.streams import TableStream
 from oracles import assert_close
 
@@ -329,7 +330,7 @@ def test_kinds_of_columns_are_read_as_the_whole_file_is(tmp_path):
         missing = np.concatenate([c.missing for c in found])
         assert np.array_equal(missing, column.missing)
         assert np.array_equal(np.concatenate([c.values for c in found])[~missing], column.values[~missing])
-    with file.read(["a"], [4, 0]) as reading:
+    with file.read(["a"], [Rows(4, 0, 2), Rows(0, 0, 7)]) as reading:
         assert [(p.first_row, p.columns[0].numbers.tolist()) for p in reading] == [
             (28, [5, 6]),
             (0, [4, 5, 6, 4, 5, 6, 4]),

@@ -38,6 +38,28 @@ class Stream(Protocol):
         ...
 
 
+@runtime_checkable
+class ShareableStream(Stream, Protocol):
+    """A stream of which several processes can each have their share without going through all of it.
+
+    It mixes its samples itself: they are taken in the order in which they come.
+    """
+
+    @property
+    def n_samples(self) -> int:
+        """Of an epoch."""
+        ...
+
+    def share(self, rank: int, size: int) -> Any:
+        """A stream, or a list of chunks, of what the `rank`-th of so many processes has.
+
+        To train on, that is every `size`-th sample, from the `rank`-th on, in chunks that are as long for every rank;
+        where the last cannot be, it comes with weights in all, and ends with a sample that weighs 0 in those that lack
+        one. To measure on, it is any share.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """Samples in memory and the order in which they are taken."""
@@ -54,6 +76,8 @@ class Chunk:
     together: "Callable[[slice], Chunk] | None" = field(default=None, compare=False, repr=False)
     """Where this is one process's share: what all processes take at these places of their orders, as one process alone
     would take it."""
+    apart: bool = False
+    """Whether the other processes have to be asked for that, so that all must call it after the same step."""
 
     def rows(self, places: slice) -> tuple[FloatArray, NDArray[Any], FloatArray | None]:
         """x, y and weight of the samples at these places of the order."""
@@ -172,6 +196,7 @@ class _Streamed:
 
     target: Target
     stream: Any
+    may_be_empty: bool = False
 
     @property
     def n_samples(self) -> int | None:
@@ -196,10 +221,10 @@ class _Streamed:
                 chunk = self.target.read(x, y, weight)
             except DataError as error:
                 raise DataError(f"chunk {number} of the stream: {error}") from None
-            if seed is not None:
+            if seed is not None and not isinstance(self.stream, ShareableStream):
                 chunk = replace(chunk, order=shuffled(chunk.order, seed, epoch, number))
             yield chunk
-        if number < 0:
+        if number < 0 and not self.may_be_empty:
             raise DataError(
                 f"the stream held nothing in epoch {epoch}; give one that can be gone through once for each epoch: a "
                 "list, an object with __iter__ or with chunks(epoch), not a generator that is used up"
@@ -327,14 +352,72 @@ class _Share:
         return self.whole.checksum()
 
 
-def share(source: Source, rank: int, size: int) -> Source:
-    """What the `rank`-th of `size` processes goes through: each reads all of a stream and takes its own."""
+@dataclass(frozen=True, slots=True)
+class _StreamedShare:
+    """What one of several processes has of a stream that can be shared: it goes through no more than that."""
+
+    whole: _Streamed
+    rank: int
+    size: int
+    of_each: Callable[[NDArray[Any]], NDArray[Any]]
+
+    @property
+    def n_samples(self) -> int:
+        return math.ceil(int(self.whole.stream.n_samples) / self.size)
+
+    def chunks(self, epoch: int, step_size: int, seed: int | None) -> Iterator[Chunk]:
+        n_all, taken = int(self.whole.stream.n_samples), 0
+        if n_all < self.size:
+            raise DataError(f"the stream has {n_all} samples, too few for {self.size} processes")
+        share = replace(self.whole, stream=self.whole.stream.share(self.rank, self.size))
+        for chunk in share.chunks(epoch, step_size, None):
+            taken += len(chunk.order)
+            lacking = -n_all % self.size if taken == self.n_samples else 0
+            padding = int(self.rank >= self.size - lacking)
+            n = len(chunk.order) * self.size - lacking
+            yield replace(chunk, padding=padding, together=partial(self._together, chunk, n), apart=True)
+
+    def _together(self, chunk: Chunk, n: int, places: slice) -> Chunk:
+        """n : how many samples all have of this chunk."""
+        here = chunk.rows(places)
+        n = min(n - places.start * self.size, len(here[0]) * self.size)
+        x, y, weight = (None if array is None else self._in_turn(array)[:n] for array in here)
+        assert x is not None
+        assert y is not None
+        if self.whole.target.class_weight is None and weight is not None and (weight == 1).all():
+            weight = None  # they are there because of the last sample
+        return Chunk(x, y, weight, np.arange(n, dtype=np.int64))
+
+    def _in_turn(self, array: NDArray[Any]) -> NDArray[Any]:
+        """(size · n, …) from every process's (n, …)."""
+        return np.ascontiguousarray(self.of_each(array).swapaxes(0, 1)).reshape(-1, *array.shape[1:])
+
+    def checksum(self) -> int | str | None:
+        return self.whole.checksum()
+
+
+def share(
+    source: Source, rank: int, size: int, of_each: Callable[[NDArray[Any]], NDArray[Any]] | None = None
+) -> Source:
+    """What the `rank`-th of `size` processes goes through: its own alone, but of a stream that cannot be shared all.
+
+    of_each : gives every process's array, (size, …), to all; without it a stream is not shared.
+    """
+    if of_each is not None and isinstance(source, _Streamed) and isinstance(source.stream, ShareableStream):
+        return _StreamedShare(source, rank, size, of_each)
+    return _Share(source, rank, size)
+
+
+def share_measured(source: Source, rank: int, size: int) -> Source:
+    """The same for what is not trained on."""
+    if isinstance(source, _Streamed) and isinstance(source.stream, ShareableStream):
+        return replace(source, stream=source.stream.share(rank, size), may_be_empty=True)
     return _Share(source, rank, size)
 
 
 def whole(source: Source) -> Source:
     """What all processes go through together, of which the source may be a share."""
-    return source.whole if isinstance(source, _Share) else source
+    return source.whole if isinstance(source, _Share | _StreamedShare) else source
 
 
 def steps_in(source: Source, step_size: int) -> int | None:

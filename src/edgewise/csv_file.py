@@ -9,6 +9,7 @@ holds does not depend on where the file was cut.
 """
 
 import io
+import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from typing import IO, Any, Self
 from zlib import crc32
 
 from edgewise.errors import DataError, FormatError, MissingDependencyError
-from edgewise.pieces import File, Odd, Piece, Values
+from edgewise.pieces import File, Odd, Piece, Rows, Values
 
 MISSING_WORDS = ("NA", "N/A", "NaN", "nan", "null", "?")
 """What stands for a missing value, besides an empty cell."""
@@ -53,31 +54,68 @@ class CsvFile(File):
                     place = f"row {first_row + 1}"
         except _NotClosedError:
             raise _error(self.path, f"a quote in {place} is not closed") from None
-        self.group_rows = tuple(rows)
+        self._conclude(rows)
+        self.check_unchanged()
+
+    def found(self) -> str:
+        """What going through the file has found, as text."""
+        places = [[place.first_byte, place.n_bytes, place.first_row, place.checksum] for place in self._places]
+        odd = {name: [odd.value, odd.row, odd.kind] for name, odd in self._odd.items()}
+        return json.dumps([self._header.decode(), self.names, self._found, odd, places, self.group_rows])
+
+    @classmethod
+    def as_found(cls, path: str | os.PathLike[str], found: str) -> "CsvFile":
+        """The file of which another process has found this, without going through it. FormatError if it is none."""
+        file = cls.__new__(cls)
+        File.__init__(file, path)
+        header, names, file._found, odd, places, rows = json.loads(found)
+        file._header, file.names, file._separator = header.encode(), tuple(names), separator(file.path)
+        file._odd = {name: Odd(*parts) for name, parts in odd.items()}
+        file._places = [_Place(*place) for place in places]
+        file._conclude(rows)
+        with _opened(file.path) as source:
+            end = source.seek(0, os.SEEK_END)
+        if file._places and end != file._places[-1].first_byte + file._places[-1].n_bytes:
+            raise FormatError(f"{path} is not the file that another process has found under this name")
+        return file
+
+    def _conclude(self, rows: Sequence[int]) -> None:
+        self.group_rows, self.open_bytes = tuple(rows), 4 * PIECE_BYTES
         checksums = [place.checksum for place in self._places]
         self.checksum = crc32(repr(checksums).encode(), crc32(self._header))
         self.kinds = {name: kind or "(null)" for name, kind in self._found.items()}
-        self.check_unchanged()
 
-    def read(self, columns: Sequence[str], groups: Sequence[int] | None = None) -> "CsvReading":
-        return CsvReading(self, columns, range(len(self._places)) if groups is None else groups)
+    def read(self, columns: Sequence[str], rows: Sequence[Rows] | None = None) -> "CsvReading":
+        return CsvReading(self, columns, self.every_row() if rows is None else rows)
 
-    def pieces(self, columns: Sequence[str], groups: Sequence[int]) -> Iterator[Piece]:
+    def pieces(self, columns: Sequence[str], rows: Sequence[Rows]) -> Iterator[Piece]:
         """One after another; FormatError if one is not what it was."""
         self.check_unchanged()
+        held: dict[int, tuple[int, Any]] = {}
         with _opened(self.path) as source:
-            for group in groups:
-                place = self._places[group]
-                source.seek(place.first_byte)
-                content = source.read(place.n_bytes)
-                if crc32(content) != place.checksum:
-                    raise self.changed()
-                try:
-                    frame = self._frame(content, columns)
-                except _RefusedError as error:
-                    raise _error(self.path, error.reason) from None
-                yield Piece(place.first_row, tuple(self._values(frame.get_column(name)) for name in columns))
+            for group, first, last, line in rows:
+                known, frame = held.pop(line, (-1, None))
+                if known != group:
+                    frame = self._group(source, group, columns)
+                some = frame if last - first == frame.height else frame.slice(first, last - first)
+                yield Piece(
+                    self._places[group].first_row + first,
+                    tuple(self._values(some.get_column(name)) for name in columns),
+                )
+                if last < frame.height:
+                    held[line] = group, frame
         self.check_unchanged()
+
+    def _group(self, source: IO[bytes], group: int, columns: Sequence[str]) -> Any:
+        place = self._places[group]
+        source.seek(place.first_byte)
+        content = source.read(place.n_bytes)
+        if crc32(content) != place.checksum:
+            raise self.changed()
+        try:
+            return self._frame(content, columns)
+        except _RefusedError as error:
+            raise _error(self.path, error.reason) from None
 
     # ---- what the columns hold ----
 
@@ -148,12 +186,12 @@ class CsvFile(File):
 class CsvReading:
     """One pass over a file, see `pieces.Reading`."""
 
-    def __init__(self, file: CsvFile, columns: Sequence[str], groups: Sequence[int]) -> None:
-        self._file, self._columns, self._groups = file, columns, groups
+    def __init__(self, file: CsvFile, columns: Sequence[str], rows: Sequence[Rows]) -> None:
+        self._file, self._columns, self._rows = file, columns, rows
         self._stopped = False
 
     def __iter__(self) -> Iterator[Piece]:
-        for piece in self._file.pieces(self._columns, self._groups):
+        for piece in self._file.pieces(self._columns, self._rows):
             if self._stopped:
                 raise FormatError(f"reading {self._file.path} was stopped")
             yield piece

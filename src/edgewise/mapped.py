@@ -1,8 +1,8 @@
 """A table for several processes: one reads it, all map what that has made of it, and each reads its own rows of that.
 
 The first process reads the table, learns the preprocessing and writes the parts as arrays into a folder that all can
-read. The others never see the table, and of the arrays a process takes from the disk what its steps need. Only a table
-too large for that, which is streamed, is read by every process.
+read. The others never see the table, and of the arrays a process takes from the disk what its steps need. A table too
+large for that is streamed instead, of which each process reads its own rows.
 """
 
 import json
@@ -11,16 +11,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgewise import data
+from edgewise.arrays import FloatArray
 from edgewise.errors import DataError, EdgewiseError, FormatError
 from edgewise.formats import atomic
 from edgewise.losses import Loss
 from edgewise.network import Network
 from edgewise.prepared import InMemory, Prepared, Samples, encoded, is_streamed, loss_of, prepare
-from edgewise.processes import Processes
+from edgewise.processes import ELSEWHERE, Processes
 from edgewise.settings import Settings
 
 FOLDER, SUMMARY = "shared", "prepared.json"
@@ -42,9 +45,13 @@ class Mapped:
     def validation(self, network: Network) -> Samples:
         return self._part("validation", network)
 
-    def held_out(self, network: Network) -> list[Samples]:
+    def held_out(self, network: Network) -> list[tuple[int, FloatArray, NDArray[Any]]]:
         x, y = self._part("held_out", network)
-        return [(np.array(x), y)]
+        return [(0, np.array(x), y)]
+
+    @property
+    def apart(self) -> None:
+        return None
 
     def _part(self, name: str, network: Network) -> Samples:
         x = np.load(_path(self.folder, name, "x"), mmap_mode="r")
@@ -63,8 +70,8 @@ def prepared_together(settings: Settings, folder: Path, processes: Processes) ->
             if not streamed:
                 _write(settings, shared)
     if processes.any(streamed):
-        with _of_all(processes, "another process could not read the data; its own message says why"):
-            stream = prepare(replace(settings, stream=True))
+        with _of_all(processes, ELSEWHERE):
+            stream = prepare(replace(settings, stream=True), processes)
         yield stream
         return
     try:

@@ -11,7 +11,7 @@ from edgewise.arrays import FloatArray
 from edgewise.errors import DataError
 from edgewise.losses import Loss
 from edgewise.network import Network
-from edgewise.prepared import Prepared, Samples
+from edgewise.prepared import Prepared, Samples, encoded
 from edgewise.scores import Score
 
 SAMPLES_MEASURED = 1000
@@ -49,33 +49,43 @@ class Measured:
 
 
 def measure(prepared: Prepared, network: Network) -> Measured:
-    """A pass over the held-out rows, a piece at a time."""
-    n = prepared.rows["held_out"]
+    """A pass over the held-out rows, a piece at a time; of several processes each goes through what it has of them."""
+    n, kinds = prepared.rows["held_out"], prepared.preprocessing.classes
     chosen = np.unique(np.linspace(0, n - 1, min(n, SAMPLES_MEASURED)).astype(int))
-    score, kept, seen, loss = Score(prepared.most_frequent), [], 0, 0.0
-    for x, y in prepared.held_out(network):
-        output = network.forward(x).output
-        if not np.isfinite(output).all():
-            loss = np.nan
-            break
-        of_samples = network.backprop(x, y=y, loss=prepared.loss).loss_per_sample
-        assert of_samples is not None
-        loss += float(of_samples.sum(dtype=np.float64))
-        if prepared.most_frequent is None:
-            score.add(output[:, 0], y[:, 0])
-        else:
-            score.add(data.predicted_classes(output), _classes_of(y))
-        here = chosen[(chosen >= seen) & (chosen < seen + len(x))] - seen
-        kept.append((x[here], y[here]))
-        seen += len(x)
+    labels = np.zeros(len(chosen), np.float64 if kinds is None else np.int64)
+    kept_x = np.zeros((len(chosen), network.n_inputs), network.dtype)
+    kept_y = np.zeros_like(encoded(labels, prepared.preprocessing, prepared.loss, network))
+    score = Score(prepared.most_frequent)
+
+    def total_loss() -> float:
+        loss = 0.0
+        for first, x, y in prepared.held_out(network):
+            output = network.forward(x).output
+            if not np.isfinite(output).all():
+                return np.nan
+            of_samples = network.backprop(x, y=y, loss=prepared.loss).loss_per_sample
+            assert of_samples is not None
+            loss += float(of_samples.sum(dtype=np.float64))
+            if prepared.most_frequent is None:
+                score.add(output[:, 0], y[:, 0])
+            else:
+                score.add(data.predicted_classes(output), _classes_of(y))
+            here = np.flatnonzero((chosen >= first) & (chosen < first + len(x)))
+            kept_x[here], kept_y[here] = x[chosen[here] - first], y[chosen[here] - first]
+        return loss
+
+    loss = total_loss() if prepared.apart is None else prepared.apart.each(total_loss)
+    if prepared.apart is not None:
+        loss = float(prepared.apart.add_up(np.array([loss]))[0])
+        kept_x, kept_y = prepared.apart.add_up(kept_x), prepared.apart.add_up(kept_y)
+        score = score.of_all(prepared.apart)
     if np.isfinite(loss) and not score.has_meaning:
         raise DataError("the target is the same in every held-out row, so R² has no meaning; use a larger --test-share")
     if not np.isfinite(loss):
         return Measured(np.nan, np.nan, np.nan, "", (np.empty(0), np.empty(0)))
-    samples = np.concatenate([x for x, _ in kept]), np.concatenate([y for _, y in kept])
     target, most = prepared.preprocessing.target, prepared.most_frequent
     predicts = f"{target.mean:.6g}" if isinstance(target, data.NumberTarget) else target.classes[most or 0]
-    return Measured(loss / n, score.score, score.baseline, predicts, samples)
+    return Measured(loss / n, score.score, score.baseline, predicts, (kept_x, kept_y))
 
 
 def _classes_of(y: NDArray[Any]) -> NDArray[Any]:

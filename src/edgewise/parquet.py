@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewise.errors import FormatError, MissingDependencyError
-from edgewise.pieces import File, Piece, Values
+from edgewise.pieces import File, Piece, Rows, Values
 
 if sys.platform == "linux":
     import fcntl
@@ -39,6 +39,8 @@ PIECE_BYTES = 1 << 21
 PIPE_BYTES = 1 << 20
 BLOCKS, BLOCK_BYTES = 64, 1 << 12
 """What a file is known by, beside its footer: so many parts of it, evenly spread."""
+PAGE_BYTES = 5 << 18
+"""About what is held of a column between its rows: a page, which writers make of 1 MiB, and what is read ahead."""
 READER_BYTES = 1 << 32
 """As much memory as the process that reads piece by piece may have; a page that needs more is an error."""
 
@@ -81,15 +83,16 @@ class ParquetFile(File):
         self.kinds = dict(said["columns"])
         self.names = tuple(name for name, _ in said["columns"])
         self.group_rows = tuple(said["rows"])
+        self.open_bytes = max(1, min(max(said["bytes"], default=0), len(self.names) * PAGE_BYTES))
         self.checksum = _checksum(self.path)
         if len(self.kinds) < len(self.names):
             twice = next(name for name in self.names if self.names.count(name) > 1)
             raise FormatError(f"{path} has two columns called {twice!r}; rename one")
 
-    def read(self, columns: Sequence[str], groups: Sequence[int] | None = None) -> "ParquetReading":
-        groups = range(len(self.group_rows)) if groups is None else groups
-        rows = max(1, PIECE_BYTES // 8 // max(1, len(columns)))
-        return ParquetReading(self, {"columns": list(columns), "groups": list(groups), "rows": rows})
+    def read(self, columns: Sequence[str], rows: Sequence[Rows] | None = None) -> "ParquetReading":
+        at_once = max(1, PIECE_BYTES // 8 // max(1, len(columns)))
+        wanted = self.every_row() if rows is None else list(rows)
+        return ParquetReading(self, {"columns": list(columns), "rows": wanted, "at_once": at_once})
 
     def take_reader(self) -> "_Reader":
         """A process that waits, or else a new one."""

@@ -2,15 +2,18 @@
 
 The argument is how many bytes of memory it may have.
 
-A line of JSON on stdin says what is wanted: {"path": …}, and for its rows also "groups", the row groups in order,
-"rows", the most in a piece, and "columns". On stdout come lines of JSON; one with "pieces" is followed by the numbers
-of each column, one after another. The last line of an answer has "end", or "error" with what went wrong.
+A line of JSON on stdin says what is wanted: {"path": …}, and for its rows also "rows", each with its row group, its
+first, the one after its last, and its line; "at_once", the most in a piece; and "columns". On stdout come lines of
+JSON; one with "pieces" is followed by the numbers of each column, one after another. The last line of an answer has
+"end", or "error" with what went wrong.
 """
 
 import json
 import signal
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
+from itertools import accumulate
 from typing import Any
 
 BUFFER_BYTES = 1 << 18
@@ -55,19 +58,51 @@ def answer(wanted: dict[str, Any]) -> None:
         wanted["path"], pre_buffer=False, buffer_size=BUFFER_BYTES, page_checksum_verification=True
     )
     metadata = file.metadata
-    rows = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
-    if "groups" not in wanted:
-        say({"columns": [[field.name, kind(pa, field.type)] for field in file.schema_arrow], "rows": rows})
+    groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+    n_rows = [group.num_rows for group in groups]
+    if "rows" not in wanted:
+        columns = [[field.name, kind(pa, field.type)] for field in file.schema_arrow]
+        say({"columns": columns, "rows": n_rows, "bytes": [group.total_byte_size for group in groups]})
         return
-    for group in wanted["groups"]:
-        first_row = sum(rows[:group])
-        if not rows[group]:
-            continue
-        for batch in file.iter_batches(wanted["rows"], [group], wanted["columns"], use_threads=False):
-            send(pa, batch, wanted["columns"], first_row)
-            first_row += batch.num_rows
-        if first_row != sum(rows[: group + 1]):
-            raise ValueError(f"row group {group} holds fewer rows than it says")
+    before = [0, *accumulate(n_rows)]
+    held: dict[int, Rows] = {}
+    for group, first, last, line in wanted["rows"]:
+        here = held.pop(line, None)
+        if here is None or here.group != group or here.place > first:
+            here = Rows(group, file.iter_batches(wanted["at_once"], [group], wanted["columns"], use_threads=False))
+        here.skip(first)
+        while here.place < last:
+            row = before[group] + here.place
+            send(pa, here.take(last), wanted["columns"], row)
+        if last < n_rows[group]:
+            held[line] = here
+        elif not here.at_end():
+            raise ValueError(f"row group {group} holds more rows than it says")
+
+
+class Rows:
+    """The rows of a row group, from its first on."""
+
+    def __init__(self, group: int, batches: Iterator[Any]) -> None:
+        self.group, self.place = group, 0
+        self._batches, self._left = batches, None
+
+    def skip(self, to: int) -> None:
+        while self.place < to:
+            self.take(to)
+
+    def at_end(self) -> bool:
+        return self._left is None and next(self._batches, None) is None
+
+    def take(self, end: int) -> Any:
+        """Some more, but none from `end` on."""
+        batch = next(self._batches, None) if self._left is None else self._left
+        if batch is None:
+            raise ValueError(f"row group {self.group} holds fewer rows than it says")
+        n = min(batch.num_rows, end - self.place)
+        self._left = batch.slice(n) if n < batch.num_rows else None
+        self.place += n
+        return batch.slice(0, n)
 
 
 def kind(pa: Any, type_: Any) -> str:

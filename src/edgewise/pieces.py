@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from numpy.typing import NDArray
 
@@ -49,6 +49,17 @@ class Piece:
     columns: tuple[Values, ...]
 
 
+class Rows(NamedTuple):
+    """Some rows of a group, which are to be read."""
+
+    group: int
+    first: int
+    last: int
+    """From `first` to before `last`."""
+    line: int = 0
+    """Rows of the same group and line follow each other; of every line one group at a time is gone on with."""
+
+
 class Reading(Protocol):
     """One pass over a file: an iterator of pieces, to be closed, or used in a `with`."""
 
@@ -84,9 +95,16 @@ class File(ABC):
     def n_rows(self) -> int:
         return sum(self.group_rows)
 
+    open_bytes: int
+    """About what is held of a group while it can be gone on with."""
+
     @abstractmethod
-    def read(self, columns: Sequence[str], groups: Sequence[int] | None = None) -> Reading:
-        """One pass over these groups, all of them if None, in this order."""
+    def read(self, columns: Sequence[str], rows: Sequence[Rows] | None = None) -> Reading:
+        """One pass over these rows, all of them if None, in this order."""
+
+    def every_row(self) -> list[Rows]:
+        """In the order of the file."""
+        return [Rows(group, 0, n) for group, n in enumerate(self.group_rows) if n]
 
     def check_unchanged(self) -> None:
         """FormatError if it is not the file it was."""

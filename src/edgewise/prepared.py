@@ -13,8 +13,9 @@ from edgewise.data import Task
 from edgewise.errors import DataError
 from edgewise.losses import Loss
 from edgewise.network import Network
+from edgewise.processes import Processes
 from edgewise.settings import Settings
-from edgewise.streams import TableStream
+from edgewise.streams import HeldOut, TableStream
 
 VALIDATION_SHARE = 0.1
 """Of the training part, to choose the epoch whose weights are kept."""
@@ -45,10 +46,17 @@ class Prepared(Protocol):
         """(x, y) or (stream,), as `fit` takes them for this network."""
         ...
 
-    def validation(self, network: Network) -> Samples: ...
+    def validation(self, network: Network) -> Samples | HeldOut:
+        """As `fit` takes it."""
+        ...
 
-    def held_out(self, network: Network) -> Iterable[Samples]:
-        """A piece at a time, in an order that is always the same."""
+    def held_out(self, network: Network) -> Iterable[tuple[int, FloatArray, NDArray[Any]]]:
+        """A piece at a time, in an order that is always the same: how many samples come before it, x and y."""
+        ...
+
+    @property
+    def apart(self) -> Processes | None:
+        """Those that each have a share of what is held out; None where this one has all of it."""
         ...
 
 
@@ -77,8 +85,12 @@ class InMemory:
     def validation(self, network: Network) -> Samples:
         return self._part("validation", network)
 
-    def held_out(self, network: Network) -> Iterable[Samples]:
-        return [self._part("held_out", network)]
+    def held_out(self, network: Network) -> Iterable[tuple[int, FloatArray, NDArray[Any]]]:
+        return [(0, *self._part("held_out", network))]
+
+    @property
+    def apart(self) -> None:
+        return None
 
     def arrays(self, name: str, dtype: DTypeLike) -> Samples:
         """(x, labels) of a part's rows: class indices, or numbers."""
@@ -98,6 +110,7 @@ class Streamed:
 
     stream: TableStream
     loss: Loss
+    apart: Processes | None
 
     @property
     def preprocessing(self) -> data.Preprocessing:
@@ -116,11 +129,17 @@ class Streamed:
     def training(self, network: Network) -> tuple[TableStream]:
         return (self._encoded(network),)
 
-    def validation(self, network: Network) -> Samples:
-        return self._encoded(network).validation
+    def validation(self, network: Network) -> Samples | HeldOut:
+        stream, apart = self._encoded(network), self.apart
+        if apart is None:
+            return stream.validation
+        part = HeldOut(stream, "validation")
+        apart.each(lambda: part.share(apart.rank, apart.size))
+        return part
 
-    def held_out(self, network: Network) -> Iterable[Samples]:
-        return self._encoded(network).test.chunks(0)
+    def held_out(self, network: Network) -> Iterable[tuple[int, FloatArray, NDArray[Any]]]:
+        rank, size = (0, 1) if self.apart is None else (self.apart.rank, self.apart.size)
+        return self._encoded(network).in_order("test", rank, size)
 
     def _encoded(self, network: Network) -> TableStream:
         return self.stream.encoded(self.loss, network.n_outputs)
@@ -137,13 +156,14 @@ def is_streamed(settings: Settings) -> bool:
     return settings.stream or streams.too_large(settings.data)
 
 
-def prepare(settings: Settings) -> Prepared:
+def prepare(settings: Settings, processes: Processes | None = None) -> Prepared:
+    """processes : those that prepare and then train together, each with its share of what is streamed."""
     if settings.loss is not None:
         losses.get(settings.loss)  # which says so if there is none, before the data are read
     if settings.seed < 0:
         raise DataError(f"the seed is {settings.seed}; it must be a whole number ≥ 0")
     if is_streamed(settings):
-        return _prepare_stream(settings)
+        return _prepare_stream(settings, processes)
     table = data.load_table(settings.data, settings.target)
     task = data.decide_task(table.target, settings.task)
     loss = loss_of(settings, task, table.target.name)
@@ -155,7 +175,7 @@ def prepare(settings: Settings) -> Prepared:
     return InMemory(table, preprocessing, loss, parts)
 
 
-def _prepare_stream(settings: Settings) -> Streamed:
+def _prepare_stream(settings: Settings, processes: Processes | None) -> Streamed:
     streams.check_can_stream(settings.data)
     if settings.target is None:
         names = data.column_names(settings.data)
@@ -173,11 +193,12 @@ def _prepare_stream(settings: Settings) -> Streamed:
         test_share=settings.test_share,
         seed=settings.seed,
         dtype=settings.dtype,
+        processes=processes,
     )
     if not all(stream.n_rows.values()):
         raise DataError(f"{settings.data} has too few rows ({stream.file.n_rows}) to be streamed; leave out --stream")
     task: Task = "regression" if stream.preprocessing.classes is None else "classification"
-    return Streamed(stream, loss_of(settings, task, settings.target))
+    return Streamed(stream, loss_of(settings, task, settings.target), processes)
 
 
 def loss_of(settings: Settings, task: Task, target: str) -> Loss:

@@ -6,21 +6,28 @@ torch.distributed (gloo). All they exchange are sums of arrays, of which every p
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from threading import Thread
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise.errors import EdgewiseError, MissingDependencyError
+from edgewise.errors import DataError, EdgewiseError, MissingDependencyError
+
+Result = TypeVar("Result")
 
 SECONDS_TO_WAIT = 60.0
 """How long a process that does not answer is waited for."""
 SECONDS_BETWEEN = 0.2
 """About how often processes that train agree on what no step decides."""
+SECONDS_APART = 1.0
+"""How often processes that work each for itself hear of each other."""
+ELSEWHERE = "another process could not read the data; its own message says why"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +52,7 @@ class Processes:
         return max(1, count // self.on_this_machine)
 
     def add_up(self, array: NDArray[Any]) -> NDArray[Any]:
-        """The sum of every process's array, (n,) of float32 or float64, in place. EdgewiseError if one is lost."""
+        """The sum of every process's array, of numbers, in place. EdgewiseError if one is lost."""
         import torch
 
         try:
@@ -61,11 +68,40 @@ class Processes:
         """Whether it is so in any process."""
         return bool(self.add_up(np.array([truth], np.float64))[0])
 
-    def of_each(self, array: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(size, n) every process's array (n,), by rank."""
-        given = np.zeros((self.size, len(array)))
+    def of_each(self, array: NDArray[Any]) -> NDArray[Any]:
+        """(size, …) every process's array, all of the same shape and dtype, by rank."""
+        given = np.zeros((self.size, *array.shape), array.dtype)
         given[self.rank] = array
         return self.add_up(given)
+
+    def text_of_each(self, text: str) -> list[str]:
+        """Every process's text, by rank."""
+        content = np.frombuffer(text.encode(), np.uint8)
+        sizes = self.of_each(np.array([len(content)], np.float64))[:, 0].astype(int)
+        given = np.zeros(max(sizes), np.uint8)
+        given[: len(content)] = content
+        return [row[:size].tobytes().decode() for row, size in zip(self.of_each(given), sizes, strict=True)]
+
+    def each(self, work: Callable[[], Result]) -> Result:
+        """What each process does by itself, however long that takes one of them. An error in one is raised there, and a
+        DataError in the others."""
+        doing: Future[Result] = Future()
+
+        def do() -> None:
+            try:
+                doing.set_result(work())
+            except BaseException as error:
+                doing.set_exception(error)
+
+        Thread(target=do, daemon=True).start()
+        n_done = n_failed = 0
+        while n_done < self.size and not n_failed:
+            wait([doing], SECONDS_APART)
+            failed = doing.done() and doing.exception() is not None
+            n_done, n_failed = self.add_up(np.array([doing.done(), failed], np.float64)).astype(int).tolist()
+        if n_failed and not failed:
+            raise DataError(ELSEWHERE)
+        return doing.result()
 
     def check_alike(self, number: int, what: str, remedy: str = "give all the same data, network and settings") -> None:
         """EdgewiseError in every process if `number`, of 32 bits, is not the same in all."""

@@ -171,8 +171,11 @@ class Run:
         number = 0
         if chunk is not None:
             assert chunk.together is not None
-            first = chunk.together(slice(0, 1))
-            number = checksum(first.x, first.y, np.array([len(chunk.order)]))
+            parts = [np.array([len(chunk.order)])]
+            if not chunk.apart:  # else each has samples of its own, and the stream's own checksum has to do
+                first = chunk.together(slice(0, 1))
+                parts += [first.x, first.y]
+            number = checksum(*parts)
         processes.check_alike(number, "the samples of an epoch")
 
     def _go_through(self, work: Work, saved: Checkpoint | None, shown: Display, interrupted: threading.Event) -> None:
@@ -295,9 +298,10 @@ class Run:
         if self.processes is not None:
             self.processes.add_up(sums)
         method = self.method.alone
+        whole = _together(chunk, done) if chunk.apart else None  # now, since one process may ask and another not
 
         def first(most: int | None) -> tuple[Chunk, slice]:
-            of_step, places = _together(chunk, done)
+            of_step, places = _together(chunk, done) if whole is None else whole
             return of_step, places if most is None else slice(places.start, min(places.stop, places.start + most))
 
         def samples(most: int | None) -> Samples:

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from edgewise.data.moments import Moments
+from edgewise.processes import Processes
 
 
 class Score:
@@ -29,6 +31,19 @@ class Score:
         else:
             self._right += int((predicted == truth).sum())
             self._right_always += int((truth == self._most_frequent).sum())
+
+    def of_all(self, processes: Processes) -> "Score":
+        """Over what each of these processes has added."""
+        mine, truth = [self.n, self._right, self._right_always, self._errors], self._truth
+        of_each = processes.of_each(np.array([*mine, truth.count, truth.largest, truth.mean, truth.squares]))
+        score = Score(self._most_frequent)
+        for n, right, right_always, errors, count, *moments in of_each.tolist():
+            score.n += int(n)
+            score._right += int(right)
+            score._right_always += int(right_always)
+            score._errors += errors
+            score._truth.merge(Moments(int(count), *moments))
+        return score
 
     @property
     def has_meaning(self) -> bool:

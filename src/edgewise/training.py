@@ -103,7 +103,8 @@ def fit(
     processes : those that train together, from `edgewise.processes.join`, each called with the same arguments. Each
         goes through its share of every minibatch, and the steps are those that one process would take. The first alone
         saves. Callbacks are called in every process, with the record that one process alone would have; one that
-        returns True in any of them ends training in all. Of a stream every process is given all.
+        returns True in any of them ends training in all. Of a stream that can be shared, such as a `TableStream`, each
+        reads its share (see `edgewise.batches.ShareableStream`); of another, all.
     progress : show a bar if rich is installed and stderr is a terminal.
 
     Raises DataError for data that do not fit, and when the loss is no longer finite: the message says at which epoch
@@ -138,8 +139,8 @@ def fit(
                 f"batch_size that {processes.size} divides"
             )
         batch_size //= processes.size
-        source = batches.share(source, processes.rank, processes.size)
-        held_out = None if held_out is None else batches.share(held_out, processes.rank, processes.size)
+        source = batches.share(source, processes.rank, processes.size, processes.of_each)
+        held_out = None if held_out is None else batches.share_measured(held_out, processes.rank, processes.size)
         threads = processes.threads if threads is None else threads
     if source.n_samples is not None:
         batch_size = min(batch_size, source.n_samples)

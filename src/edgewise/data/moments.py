@@ -28,15 +28,20 @@ class Moments:
         values = values.astype(np.float64)
         largest = float(np.abs(values).max())
         unit = values / largest if largest > 0 else values
-        mean, squares, count = float(unit.mean()), float(np.square(unit - unit.mean()).sum()), len(values)
-        if not self.count:
-            self.count, self.largest, self.mean, self.squares = count, largest, mean, squares
+        self.merge(Moments(len(values), largest, float(unit.mean()), float(np.square(unit - unit.mean()).sum())))
+
+    def merge(self, other: "Moments") -> None:
+        """Those of other numbers too."""
+        if not self.count or not other.count:
+            found = self if self.count else other
+            self.count, self.largest, self.mean, self.squares = found.count, found.largest, found.mean, found.squares
             return
-        both, total = max(self.largest, largest), self.count + count
-        mine, theirs = (self.largest / both, largest / both) if both > 0 else (1.0, 1.0)
-        distance = mean * theirs - self.mean * mine
-        self.mean = self.mean * mine + distance * (count / total)
-        self.squares = self.squares * mine**2 + squares * theirs**2 + distance**2 * self.count * (count / total)
+        both, total = max(self.largest, other.largest), self.count + other.count
+        mine, theirs = (self.largest / both, other.largest / both) if both > 0 else (1.0, 1.0)
+        distance = other.mean * theirs - self.mean * mine
+        self.mean = self.mean * mine + distance * (other.count / total)
+        squares = self.squares * mine**2 + other.squares * theirs**2
+        self.squares = squares + distance**2 * self.count * (other.count / total)
         self.count, self.largest = total, both
 
     def mean_and_scale(self) -> tuple[float, float]:

@@ -186,7 +186,20 @@ class FeatureSummary:
         self.words = Counter() if self.words is None else self.words
         self.words.update(known.tolist())
         self.remark = column.remark
-        if len(self.words) > MAX_CATEGORIES:
+        self._check_words()
+
+    def merge(self, other: "FeatureSummary") -> None:
+        """What is learnt of other rows of the column too."""
+        self.rows += other.rows
+        self.moments.merge(other.moments)
+        if other.words is not None:
+            self.words = Counter(self.words)
+            self.words.update(other.words)
+            self.remark = other.remark
+            self._check_words()
+
+    def _check_words(self) -> None:
+        if self.words is not None and len(self.words) > MAX_CATEGORIES:
             self._refuse_identifier(self.words)
 
     def feature(self) -> NumericFeature | CategoricalFeature:

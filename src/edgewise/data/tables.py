@@ -20,6 +20,7 @@ from edgewise import csv_file, parquet
 from edgewise.arrays import FloatArray
 from edgewise.errors import DataError, FormatError, MissingDependencyError
 from edgewise.pieces import File, Odd, Piece, Values
+from edgewise.processes import Processes
 
 BUNDLED = ("digits", "iris", "wine", "breast_cancer", "diabetes")
 """Names of the data sets that need no file."""
@@ -144,9 +145,18 @@ def read_columns(
     return _whole(file, wanted)
 
 
-def open_file(path: str | PathLike[str]) -> File:
-    """A file to be read piece by piece: CSV or TSV by its suffix, Parquet else. FormatError if it cannot be read."""
-    return csv_file.CsvFile(path) if _is_text(path) else parquet.ParquetFile(path)
+def open_file(path: str | PathLike[str], processes: Processes | None = None) -> File:
+    """A file to be read piece by piece: CSV or TSV by its suffix, Parquet else. FormatError if it cannot be read.
+
+    processes : those that open it together; the first alone goes through a CSV file, and says what it has found.
+    """
+    if processes is None:
+        return csv_file.CsvFile(path) if _is_text(path) else parquet.ParquetFile(path)
+    if not _is_text(path):
+        return processes.each(lambda: parquet.ParquetFile(path))
+    gone_through = processes.each(lambda: csv_file.CsvFile(path) if processes.is_first else None)
+    found = processes.text_of_each("" if gone_through is None else gone_through.found())[0]
+    return processes.each(lambda: gone_through or csv_file.CsvFile.as_found(path, found))
 
 
 def column_names(path: str | PathLike[str]) -> tuple[str, ...]:
