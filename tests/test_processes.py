@@ -1,5 +1,6 @@
 """Training in several processes: the weights of one, a lost process told of, and a run that goes on."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -13,10 +14,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 import edgewise as ew
 from edgewise import batches
 from edgewise.batches import Target
+from edgewise.cli import app
 from oracles import assert_close
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
@@ -43,9 +46,9 @@ EDGEWISE = ["--no-python", sys.executable, "-m", "edgewise"]
 RUN = ["train", "digits", "--dtype", "float64", "--hidden", "16", "--batch-size", "32", "--quiet"]
 
 
-def alone(folder, *more):
-    found = subprocess.run([sys.executable, "-m", "edgewise", *RUN, *more, "--out", "alone"], cwd=folder, **SLOW)
-    assert found.returncode == 0, found.stderr
+def alone(folder, *run):
+    found = CliRunner().invoke(app, [*run, "--out", str(folder / "alone")])
+    assert found.exit_code == 0, found.output
     return ew.load(folder / "alone" / "network.json")
 
 
@@ -108,61 +111,75 @@ def test_shares_are_disjoint_and_make_up_every_step(n, size, how, tmp_path):
 # ---- edgewise train --distributed ----
 
 
-@pytest.mark.parametrize(
-    "more",
-    [
-        ["--epochs", "3", "--schedule", "cosine"],
-        ["--epochs", "2", "--dropout", "0.2", "--accumulate", "2", "--clip-norm", "0.5", "--average", "0.9"],
-        ["--epochs", "4", "--density", "0.5", "--sparse", "rigl", "--watch"],
+DIABETES = ["train", "diabetes", *RUN[2:], "--epochs", "3"]
+TABLE = ["train", "table.csv", "--target", "c", "--stream", *RUN[2:], "--epochs", "3"]
+RUNS = {
+    "plain": [*RUN, "--epochs", "3", "--schedule", "cosine"],
+    "all that holds back": [
+        *(*RUN, "--epochs", "2", "--dropout", "0.2", "--accumulate", "2", "--clip-norm", "0.5", "--average", "0.9"),
     ],
-    ids=["plain", "all that holds back", "other arcs, watched"],
-)
-def test_two_processes_have_the_weights_of_one(tmp_path, more):
-    expected = alone(tmp_path, *more)
-    process = torchrun(*EDGEWISE, *RUN, *more, "--out", "both", "--distributed", folder=tmp_path)
-    out, err = finish(process)
-    assert process.returncode == 0, err
+    "other arcs, watched": [*RUN, "--epochs", "4", "--density", "0.5", "--sparse", "rigl", "--watch"],
+    "numbers": DIABETES,
+    "numbers from a stream": TABLE,
+}
+# one after the other, each time joined anew
+SEVERAL_RUNS = """
+import json, os, sys
+from typer.testing import CliRunner
+from edgewise.cli import app
+for port, words in json.loads(sys.argv[1]):
+    os.environ["MASTER_PORT"] = str(port)
+    found = CliRunner().invoke(app, words)
+    print(json.dumps([found.exit_code, found.stdout, found.stderr]))
+"""
+
+
+def write_table(folder):
+    rows = [f"{a},{b},{a * b}" for a, b in np.random.default_rng(0).normal(size=(300, 2)).round(6)]
+    (folder / "table.csv").write_text("\n".join(["a,b,c", *rows]))
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """For each of RUNS a folder where two processes have run it, into "both", and what each of them said."""
+    folder = tmp_path_factory.mktemp("runs")
+    write_table(folder)
+    work = [
+        (port, [*words, "--out", str(folder / name / "both"), "--distributed"])
+        for port, (name, words) in zip(free_ports(len(RUNS)), RUNS.items(), strict=True)
+    ]
+    both = started([folder] * 2, "-c", SEVERAL_RUNS, json.dumps(work))
+    said = []
+    for process in both:
+        out, err = finish(process)
+        assert process.returncode == 0, err
+        said.append([json.loads(line) for line in out.splitlines()])
+    return {name: (folder / name, parts) for name, *parts in zip(RUNS, *said, strict=True)}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_two_processes_have_the_weights_of_one(runs, name, monkeypatch):
+    folder, ((code, out, err), other) = runs[name]
+    assert (code, other[0]) == (0, 0), err + other[2]
     assert out.count("held-out") == 1  # the first process alone speaks
-    found = ew.load(tmp_path / "both" / "network.json")
+    assert "held-out" not in other[1]
+    monkeypatch.chdir(folder.parent)
+    expected, found = alone(folder, *RUNS[name]), ew.load(folder / "both" / "network.json")
     assert np.array_equal(found.tail, expected.tail)
     assert np.array_equal(found.head, expected.head)
     assert_close(found.weight, expected.weight, 1e-9)
     assert_close(found.bias, expected.bias, 1e-9)
-    assert_histories_close(tmp_path)
-    if "--watch" in more:
-        one, two = (json.loads((tmp_path / name / "watch.json").read_text()) for name in ("alone", "both"))
+    histories = [np.genfromtxt(folder / who / "history.csv", delimiter=",", names=True) for who in ("alone", "both")]
+    for column in ("loss", "metric", "validation_loss", "validation_metric"):
+        assert_close(histories[1][column], histories[0][column], 1e-9)
+    if "--watch" in RUNS[name]:
+        one, two = (json.loads((folder / who / "watch.json").read_text()) for who in ("alone", "both"))
         assert len(two["moments"]) == len(one["moments"]) > 1
         for here, there in zip(two["moments"], one["moments"], strict=True):
             assert (here["step"], here["dead"]) == (there["step"], there["dead"])
             assert_close([*here["levels"][-1].values()], [*there["levels"][-1].values()], 1e-6)
-
-
-def assert_histories_close(folder):
-    histories = [np.genfromtxt(folder / name / "history.csv", delimiter=",", names=True) for name in ("alone", "both")]
-    for column in ("loss", "metric", "validation_loss", "validation_metric"):
-        assert_close(histories[1][column], histories[0][column], 1e-9)
-
-
-def numbers_run(tmp_path, stream):
-    if not stream:
-        return ["train", "diabetes", *RUN[2:], "--epochs", "3"]
-    rows = [f"{a},{b},{a * b}" for a, b in np.random.default_rng(0).normal(size=(300, 2)).round(6)]
-    (tmp_path / "table.csv").write_text("\n".join(["a,b,c", *rows]))
-    return ["train", "table.csv", "--target", "c", "--stream", *RUN[2:], "--epochs", "3"]
-
-
-@pytest.mark.parametrize("stream", [False, True])
-def test_numbers_too(tmp_path, stream):
-    """A regression, whose R² is put together from what each process has seen."""
-    run = numbers_run(tmp_path, stream)
-    command = [sys.executable, "-m", "edgewise", *run, "--out", "alone"]
-    assert subprocess.run(command, cwd=tmp_path, **SLOW).returncode == 0
-    process = torchrun(*EDGEWISE, *run, "--out", "both", "--distributed", folder=tmp_path)
-    _, err = finish(process)
-    assert process.returncode == 0, err
-    assert_histories_close(tmp_path)
-    if stream:
-        assert json.loads((tmp_path / "both" / "metrics.json").read_text())["settings"]["stream"]
+    if "--stream" in RUNS[name]:
+        assert json.loads((folder / "both" / "metrics.json").read_text())["settings"]["stream"]
 
 
 @pytest.mark.parametrize("size", [2, 3])
@@ -206,10 +223,10 @@ def test_a_streamed_file(tmp_path, suffix, size):
 
 
 def test_every_process_must_find_what_is_streamed(tmp_path):
-    run = numbers_run(tmp_path, True)
+    write_table(tmp_path)
     (tmp_path / "elsewhere").mkdir()
     out = ["--out", str(tmp_path / "run"), "--distributed"]
-    both = started([tmp_path, tmp_path / "elsewhere"], "-m", "edgewise", *run, *out)
+    both = started([tmp_path, tmp_path / "elsewhere"], "-m", "edgewise", *TABLE, *out)
     errors = [process.communicate(timeout=120)[1] for process in both]
     assert [process.returncode for process in both] == [2, 2]
     assert "another process could not read the data; its own message says why" in errors[0]
@@ -242,7 +259,7 @@ def wait_for(condition, seconds=120):
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs Linux to find the processes")
 def test_a_killed_process_is_started_again_and_the_run_goes_on(tmp_path):
     run = [word for word in RUN if word != "--quiet"] + ["--epochs", "40", "--patience", "40", "--json-lines"]
-    expected = alone(tmp_path, *run[len(RUN) - 1 :])
+    expected = alone(tmp_path, *run)
     more = ["--checkpoint-every", "50", "--out", "both", "--distributed"]
     process = torchrun(*EDGEWISE, *run, *more, folder=tmp_path, restarts=1)
     try:
@@ -271,13 +288,20 @@ with processes.join(seconds=5) as together:
 """
 
 
+def free_ports(count):
+    with contextlib.ExitStack() as all_at_once:
+        free = [all_at_once.enter_context(socket.socket()) for _ in range(count)]
+        for one in free:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in free]
+
+
 def started(folders, *command):
     """One process in each folder, as torchrun would start them."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    shared = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(len(folders))}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    (port,), size = free_ports(1), str(len(folders))
+    where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    shared = {**os.environ, **where, "WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size, "OMP_NUM_THREADS": "1"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
     return [
         subprocess.Popen([sys.executable, *command], env=shared | {"RANK": str(rank)}, cwd=folder, **pipes)
         for rank, folder in enumerate(folders)
@@ -451,43 +475,14 @@ def test_processes_that_are_not_alike_are_stopped(fits, name):
 
 # ---- GraphModule under DistributedDataParallel ----
 
-PARALLEL = """
-import numpy as np
-import torch
-from torch import distributed, nn
-from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader, TensorDataset
-from torch.utils.data.distributed import DistributedSampler
-import edgewise as ew
-from edgewise.torch import GraphModule
-
-distributed.init_process_group("gloo")
-rank, size = distributed.get_rank(), distributed.get_world_size()
-torch.manual_seed(0)
-net = ew.random_dag(20, 80, n_inputs=6, n_outputs=3, activation="tanh", seed=0)
-model = nn.Sequential(nn.Linear(4, 6), GraphModule(net)).double()
-model = DistributedDataParallel(model)
-rng = np.random.default_rng(0)
-x = torch.tensor(rng.normal(size=(96, 4)))
-data = TensorDataset(x, x[:, :3].sin())
-loader = DataLoader(data, batch_size=16 // size, sampler=DistributedSampler(data, shuffle=False))
-optimizer = torch.optim.Adam(model.parameters(), 1e-2)
-for epoch in range(5):
-    for some_x, some_y in loader:
-        optimizer.zero_grad()
-        (model(some_x) - some_y).square().mean().backward()
-        optimizer.step()
-if rank == 0:
-    np.save(f"weight-{size}.npy", model.module[1].weight.detach().numpy())
-distributed.destroy_process_group()
-"""
+PARALLEL = Path(__file__).with_name("parallel.py")
 
 
 def test_graph_module_under_ddp(tmp_path):
-    (tmp_path / "parallel.py").write_text(PARALLEL)
-    for n in (1, 2):
-        words = [*TORCHRUN, "--standalone", "--nproc-per-node", str(n), "parallel.py"]
-        found = subprocess.run(words, cwd=tmp_path, **SLOW)
-        assert found.returncode == 0, found.stderr
-    one, two = (np.load(tmp_path / f"weight-{n}.npy") for n in (1, 2))
-    assert_close(two, one, 1e-9)
+    import parallel
+
+    expected = parallel.trained(0, 1, lambda model: model)
+    process = torchrun(str(PARALLEL), folder=tmp_path)
+    _, err = finish(process)
+    assert process.returncode == 0, err
+    assert_close(np.load(tmp_path / "weight.npy"), expected, 1e-9)
