@@ -169,9 +169,7 @@ def test_two_processes_have_the_weights_of_one(runs, name, monkeypatch):
     assert np.array_equal(found.head, expected.head)
     assert_close(found.weight, expected.weight, 1e-9)
     assert_close(found.bias, expected.bias, 1e-9)
-    histories = [np.genfromtxt(folder / who / "history.csv", delimiter=",", names=True) for who in ("alone", "both")]
-    for column in ("loss", "metric", "validation_loss", "validation_metric"):
-        assert_close(histories[1][column], histories[0][column], 1e-9)
+    assert_histories_close(folder)
     if "--watch" in RUNS[name]:
         one, two = (json.loads((folder / who / "watch.json").read_text()) for who in ("alone", "both"))
         assert len(two["moments"]) == len(one["moments"]) > 1
@@ -182,9 +180,14 @@ def test_two_processes_have_the_weights_of_one(runs, name, monkeypatch):
         assert json.loads((folder / "both" / "metrics.json").read_text())["settings"]["stream"]
 
 
-@pytest.mark.parametrize("size", [2, 3])
-@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_a_streamed_file(tmp_path, suffix, size):
+def assert_histories_close(folder):
+    histories = [np.genfromtxt(folder / who / "history.csv", delimiter=",", names=True) for who in ("alone", "both")]
+    for column in ("loss", "metric", "validation_loss", "validation_metric"):
+        assert_close(histories[1][column], histories[0][column], 1e-9)
+
+
+@pytest.mark.parametrize(("suffix", "size"), [(".csv", 2), (".parquet", 3)])
+def test_a_streamed_file(tmp_path, suffix, size, monkeypatch):
     """What is reported of it too, and a process that is killed."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(20_000, 3)).round(6)
@@ -197,8 +200,8 @@ def test_a_streamed_file(tmp_path, suffix, size):
         table.write_parquet(tmp_path / "table.parquet", row_group_size=700)
     run = ["train", f"table{suffix}", "--target", "c", "--stream", "--dtype", "float64", "--hidden", "8"]
     run += ["--batch-size", "48", "--epochs", "4"]
-    command = [sys.executable, "-m", "edgewise", *run, "--quiet", "--out", "alone"]
-    assert subprocess.run(command, cwd=tmp_path, **SLOW).returncode == 0
+    monkeypatch.chdir(tmp_path)
+    one = alone(tmp_path, *run, "--quiet")
     more = ["--checkpoint-every", "100", "--json-lines", "--out", "both", "--distributed"]
     process = torchrun(*EDGEWISE, *run, *more, folder=tmp_path, restarts=1, size=size)
     try:
@@ -210,8 +213,7 @@ def test_a_streamed_file(tmp_path, suffix, size):
     epochs = [json.loads(line)["epoch"] for line in out.splitlines() if '"open_gates"' in line]
     assert epochs == [0, 1, 2, 3]
     assert_histories_close(tmp_path)
-    one, more = (ew.load(tmp_path / name / "network.json") for name in ("alone", "both"))
-    assert_close(more.weight, one.weight, 1e-9)
+    assert_close(ew.load(tmp_path / "both" / "network.json").weight, one.weight, 1e-9)
     assert (tmp_path / "alone" / "preprocessing.json").read_bytes() == (
         tmp_path / "both" / "preprocessing.json"
     ).read_bytes()
