@@ -15,10 +15,11 @@ void gather_samples(const T* x, Size x_row, const Size* sample, int valid, const
     const Size lanes = vectors * W;
     for (int v = 0; v < vectors; ++v) {
         const T* from[W];
-        for (int l = 0; l < W; ++l) {
-            const int lane = v * W + l < valid ? v * W + l : valid - 1;
-            from[l] = x + (sample ? sample[lane] : lane) * x_row;
-        }
+        const auto at = [&](int lane) { return x + (sample ? sample[lane] : lane) * x_row; };
+        if ((v + 1) * W <= valid)
+            for (int l = 0; l < W; ++l) from[l] = at(v * W + l);
+        else
+            for (int l = 0; l < W; ++l) from[l] = at(v * W + l < valid ? v * W + l : valid - 1);
         Index k = 0;
         for (; k + W <= n; k += W) {
             Vector<T> square[W];
@@ -66,6 +67,7 @@ void copy_register(const T* from, Size from_row, const Index* rows, Index n, T* 
 // to[k] = from[index[k]]
 template <class T>
 void pick(const T* from, const Index* index, Size n, T* to) {
+#pragma GCC unroll 8
     for (Size k = 0; k < n; ++k) to[k] = from[index[k]];
 }
 
