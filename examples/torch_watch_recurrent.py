@@ -32,7 +32,7 @@ for forget_bias in (0.0, 4.0):
         model.rnn.bias_ih_l0[16:32] += forget_bias
     optimizer = torch.optim.Adam(model.parameters(), 2e-2)
     with watch(model, every=50) as watching:
-        for step in range(100):
+        for step in range(150):
             x, y = batch(step)
             optimizer.zero_grad()
             nn.functional.cross_entropy(model(x), y).backward()
