@@ -1,4 +1,4 @@
-"""LSTMs that are to remember the first of many steps, watched: how far back the gradient reaches, and why no farther."""
+"""LSTMs that are to remember the first of many steps, watched: how far back the gradient reaches, and why."""
 
 import torch
 from torch import nn
