@@ -33,12 +33,36 @@ def convolutions() -> tuple[nn.Module, torch.Tensor]:
     return nn.Sequential(*first, *then), torch.randn(32, 3, 32, 32)
 
 
+class Recurrent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn, self.out = nn.LSTM(64, 128, batch_first=True), nn.Linear(128, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        made: torch.Tensor = self.out(self.rnn(x)[0][:, -1])
+        return made
+
+
+class Attending(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.out = nn.TransformerEncoderLayer(128, 4, 512, batch_first=True), nn.Linear(128, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        made: torch.Tensor = self.out(self.layer(x).mean(dim=1))
+        return made
+
+
+def _first(made: Any) -> torch.Tensor:
+    return made[0] if isinstance(made, tuple) else made
+
+
 def by_hand(model: nn.Module, seen: list[float]) -> list[Any]:
     """The mean of every activation, and the size of every gradient: what people write first."""
     handles = []
     for module in model.modules():
         if not list(module.children()):
-            handles.append(module.register_forward_hook(lambda m, i, o: seen.append(float(o.detach().mean()))))
+            handles.append(module.register_forward_hook(lambda m, i, o: seen.append(float(_first(o).detach().mean()))))
             handles.append(module.register_full_backward_hook(lambda m, i, o: seen.append(float(o[0].norm()))))
     return handles
 
@@ -92,6 +116,8 @@ def main() -> None:
     for name, (model, x) in {
         "784-512⁴-10, 128 samples": perceptron(),
         "three convolutions, 32 images": convolutions(),
+        "LSTM 64-128-10, 32 samples of 50 steps": (Recurrent(), torch.randn(32, 50, 64)),
+        "transformer layer, width 128, 32 samples of 50 words": (Attending(), torch.randn(32, 50, 128)),
     }.items():
         each = sides(model, x)
         if len(lines) == 2:

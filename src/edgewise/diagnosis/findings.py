@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgewise.arrays import FloatArray
 from edgewise.diagnosis import prose
 from edgewise.diagnosis.budget import Row, together
-from edgewise.diagnosis.signals import Bools, Signals
+from edgewise.diagnosis.signals import Bools, Recurrence, Signals
 
 Cause = Literal["gates", "weights", "interference", "data", "structure", "unknown"]
 Severity = Literal["error", "warning", "note"]
@@ -213,6 +213,8 @@ def _gradient(signals: Signals) -> Iterator[Finding]:
     if np.isnan(total) or abs(total) < max(FADED_DB, BEYOND_SPREAD * signals.spread_db):
         return
     code, sign = ("vanishing_gradient", 1) if total < 0 else ("exploding_gradient", -1)
+    if _all_learn(signals, sign):
+        return
     part = min(parts, key=lambda name: sign * parts[name])
     size = -_lasting(-sign * np.array([getattr(row, f"{part}_db") for row in others]))
     cause: Any = part
@@ -220,10 +222,69 @@ def _gradient(signals: Signals) -> Iterator[Finding]:
     alone = _without_way_past(signals, others, size)
     if sign > 0 and alone is not None:
         cause, worst = "structure", alone
+    elif part == "interference" and signals.mixed is not None:
+        cause = _of_mixed(signals, others, size, sign)
     levels = tuple(row.level for row, is_worst in zip(others, worst, strict=True) if is_worst)
     evidence = {f"{name}_db": decibels for name, decibels in parts.items()}
     evidence |= {"total_db": total, "spread_db": signals.spread_db}
     yield Finding(code, cause, "error", levels, (), evidence)
+
+
+def _all_learn(signals: Signals, sign: int) -> bool:
+    """Whether the weights' own gradients keep their size, although what is neither weights nor gates makes those of
+    single values smaller or larger: a step of many has little of a gradient that the weights of all steps add up."""
+    if signals.mixed is None or signals.learning is None or not signals.mixed.any():
+        return False
+    learning = signals.learning[np.isfinite(signals.learning) & (signals.learning > 0)]
+    if not len(learning) or (signals.learning == 0).any():
+        return False
+    apart = 20 * np.log10(learning[-1] / (learning.max() if sign > 0 else learning.min()))
+    return bool(-sign * apart < FADED_DB)
+
+
+def _of_mixed(signals: Signals, rows: tuple[Row, ...], size: FloatArray, sign: int) -> Cause:
+    """The cause where what is neither weights nor gates does most of it: what it is from step to step, if it is so
+    there too, else the structure."""
+    assert signals.mixed is not None
+    mixed = signals.mixed[[row.level for row in rows]]
+    if not mixed.any() or size[mixed].sum() > HALF * np.minimum(size, 0).sum():
+        return "interference"
+    for found in signals.recurrences:
+        cause = _cause_over_time(found)
+        if cause is not None and sign * together(found.rows).total_db < 0:
+            return cause
+    return "structure"
+
+
+def _cause_over_time(found: Recurrence) -> Cause | None:
+    """What the gradient fades or grows by from step to step, or None if it does neither."""
+    whole = together(found.rows)
+    if np.isnan(whole.total_db) or abs(whole.total_db) < FADED_DB:
+        return None
+    parts: dict[Cause, float] = {
+        "weights": whole.weights_db,
+        "gates": whole.gates_db,
+        "interference": whole.interference_db,
+    }
+    return min(parts, key=lambda name: parts[name] * (1 if whole.total_db < 0 else -1))
+
+
+def _over_time(signals: Signals) -> Iterator[Finding]:
+    """Of recurrent layers, from the last step that is read back to the first: does the gradient last?"""
+    for found in signals.recurrences:
+        if found.read == 1 and found.steps > 1:
+            evidence: dict[str, float | str] = {"layer": found.name, "unread": found.steps - 1}
+            yield Finding("unread_steps", "structure", "warning", (found.level,), (), evidence)
+        cause = _cause_over_time(found)
+        if cause is None:
+            continue
+        whole, reach = together(found.rows), found.reach(FADED_DB)
+        parts = {f"{name}_db": float(getattr(whole, f"{name}_db")) for name in ("weights", "gates", "interference")}
+        evidence = {"layer": found.name, "steps": found.read - 1, "reach": reach, **parts, "total_db": whole.total_db}
+        evidence |= {"step_db": whole.total_db / len(found.rows)}
+        fades = whole.total_db < 0
+        code, severity = ("vanishing_over_time", "warning") if fades else ("exploding_over_time", "error")
+        yield Finding(code, cause, severity, (found.level,), (), evidence)  # type: ignore[arg-type]
 
 
 def _lasting(falls: FloatArray) -> FloatArray:
@@ -305,6 +366,6 @@ def units_died(signals: Signals, died: Bools, since: NDArray[np.int64]) -> Findi
 
 
 _LOOKS: tuple[Callable[[Signals], Iterator[Finding]], ...] = (
-    *(_mismatch, _scales, _zero, _frozen, _twins, _dead, _saturated, _gradient, _chance),
+    *(_mismatch, _scales, _zero, _frozen, _twins, _dead, _saturated, _gradient, _over_time, _chance),
     *(_bottleneck, _constant_inputs, _constant_units, _unreached),
 )

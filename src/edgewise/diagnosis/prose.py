@@ -6,12 +6,20 @@ _GRADIENT = (
     "from the loss to the first level the gradient changes by {total_db:+.0f} dB: weights {weights_db:+.0f}, gates "
     "{gates_db:+.0f}, interference {interference_db:+.0f}"
 )
+_OVER_TIME = (
+    "over {steps:.0f} steps back {layer} changes the gradient by {total_db:+.0f} dB, {step_db:+.1f} a step: weights "
+    "{weights_db:+.0f}, gates {gates_db:+.0f}, interference {interference_db:+.0f}"
+)
 SAYS = {
     "not_finite_value": "{node} is the first node, in forward order, whose value is no number, for {samples} samples",
     "not_finite_sensitivity": "{node} is the first node, on the way back, whose sensitivity is no number, for "
     "{samples} samples",
     "vanishing_gradient": _GRADIENT,
     "exploding_gradient": _GRADIENT,
+    "vanishing_over_time": _OVER_TIME + "; more than a hundredth is left after {reach:.0f} of them",
+    "exploding_over_time": _OVER_TIME,
+    "unread_steps": "of {layer} only what it gives after its first step is read: its other {unread:.0f} steps learn "
+    "nothing",
     "dead_units": "{units} units, up to {share:.0%} of a level, have a gate of 0 on all {samples} samples: nothing "
     "before them learns through them",
     "units_died": "{units} units, up to {share:.0%} of a level, were open and have had a gate of 0 since steps {first} "
@@ -48,6 +56,20 @@ HELPS = {
     ("exploding_gradient", "weights"): "weights of a smaller variance: 1/n for identity and tanh, 2/n for relu",
     ("exploding_gradient", "gates"): "an activation whose gate is at most 1",
     ("exploding_gradient", "interference"): "paths agree in sign: draw the weights anew, with mean 0",
+    ("exploding_gradient", "structure"): "normalise what comes before these levels, or clip the gradient's norm",
+    ("vanishing_over_time", "weights"): "recurrent weights that keep a state's size (nn.init.orthogonal_), or nn.LSTM "
+    "or nn.GRU, whose states go past the weights",
+    ("vanishing_over_time", "gates"): "in nn.LSTM a bias of 1 and more for the forget gate, in nn.GRU for the update "
+    "gate; in nn.RNN smaller weights or inputs, where tanh is saturated",
+    ("vanishing_over_time", "interference"): "draw the recurrent weights anew (nn.init.orthogonal_)",
+    ("exploding_over_time", "weights"): "recurrent weights that keep a state's size (nn.init.orthogonal_); meanwhile "
+    "clip the gradient's norm",
+    ("exploding_over_time", "interference"): "recurrent weights that keep a state's size (nn.init.orthogonal_); "
+    "meanwhile clip the gradient's norm",
+    (
+        "unread_steps",
+        "structure",
+    ): "read the last state h_n: of the reverse direction it is at the first step of output",
     ("dead_units", "gates"): "smaller learning rate, biases of 0 or above, or leaky_relu",
     ("units_died", "gates"): "a smaller learning rate, clip_norm, or leaky_relu",
     ("saturated_units", "gates"): "smaller weights, or standardised inputs",

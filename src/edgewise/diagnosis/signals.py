@@ -5,7 +5,7 @@ come from a network of neurons or from anything else that has gates and weights 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -48,6 +48,65 @@ class Start:
     """root mean square of the outputs"""
     targets: float | None
     """root mean square of the targets where they are numbers like the outputs"""
+
+
+@dataclass(frozen=True, slots=True)
+class RecurrentGate:
+    """One activation of a recurrent layer, over all steps."""
+
+    name: str
+    activation: str
+    gain_db: float
+    """S⁻ beside S⁺, root mean squares"""
+    closed: float
+    """the share of units, samples and steps for which it is nearly closed"""
+    mean: float
+    """of its values"""
+
+
+@dataclass(frozen=True, slots=True)
+class Recurrence:
+    """A layer that reads its own state of the step before: what becomes of the gradient on its way back in time.
+
+    The gradient is what arrives at the last step at which any does, and that alone.
+    """
+
+    name: str
+    level: int
+    """what the layer reads"""
+    steps: int
+    """of the longest sequence"""
+    read: int
+    """how many of them lie before the last at which a gradient arrives, and that one"""
+    rows: tuple[Row, ...]
+    """one for each step back; those after nothing is left are missing"""
+    gates: tuple[RecurrentGate, ...]
+    kind: Literal["RNN", "LSTM", "GRU"] = "RNN"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data; what is infinite, as a word."""
+        whole = budget.together(self.rows).to_dict()
+        gates = [
+            {
+                name: number if not isinstance(number, float) or np.isfinite(number) else str(number)
+                for name, number in asdict(gate).items()
+            }
+            for gate in self.gates
+        ]
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "steps": self.steps,
+            "read": self.read,
+            **{part: whole[part] for part in budget.PARTS},
+            "rows": [row.to_dict() for row in self.rows],
+            "gates": gates,
+        }
+
+    def reach(self, decibels: float) -> int:
+        """How many steps back the gradient still has more than so many decibels below what it had."""
+        kept = np.flatnonzero(np.cumsum([row.total_db for row in self.rows]) > -decibels)
+        return int(kept[-1]) + 1 if len(kept) else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +154,12 @@ class Signals:
     start: Start | None = None
     mismatch: str | None = None
     """in words, why the outputs' activation cannot give what the loss reads, or the targets ask for"""
+    mixed: Bools | None = None
+    """(levels,) whether between a level and the one before it lies what is neither weights nor gates: attention, or the
+    products and sums over time of a recurrent layer"""
+    learning: FloatArray | None = None
+    """(levels,) norm of the gradient of the weights between a level and the one before it, NaN where it is not known"""
+    recurrences: tuple[Recurrence, ...] = ()
 
     def width(self, level: int) -> int:
         """How many units a level has."""

@@ -1,11 +1,13 @@
 """One forward pass of a PyTorch model and the backward pass after it: what is noted of them, and what that says.
 
 Hooks on results, which return nothing, tell what gradient comes back. A place is a linear operator with the activation
-that follows it; levels are counted from the output: level k is what the k-th linear operator from the end reads.
+that follows it, an attention, or a layer of a recurrent operator; levels are counted from the output: level k is what
+the k-th of these from the end reads.
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,15 +16,22 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn import grad as backward_of
 
-from edgewise import activations, gates
+from edgewise import activations
 from edgewise.arrays import FloatArray
 from edgewise.diagnosis.budget import Row
-from edgewise.diagnosis.signals import Broken, Signals, Start, first_alike, no_logits, offset, out_of_reach, size
-
-SAMPLES = 64
-"""of a batch at most so many are looked at"""
-ROWS = 4096
-"""of the positions that share a unit (pixels, words) at most so many"""
+from edgewise.diagnosis.signals import (
+    Broken,
+    Recurrence,
+    Signals,
+    Start,
+    first_alike,
+    no_logits,
+    offset,
+    out_of_reach,
+    size,
+)
+from edgewise.torch.place import Place, decibels, numbers, rms, rows_of
+from edgewise.torch.recurrent import Call
 
 ACTIVATIONS: dict[Any, str] = {
     getattr(namespace, name): ours
@@ -55,45 +64,6 @@ LOGIT_LOSSES = (functional.cross_entropy, functional.binary_cross_entropy_with_l
 SQUARED_LOSSES = (functional.mse_loss,)
 
 
-@dataclass
-class Place:
-    """A linear operator, or an activation that follows none, and what was seen there in one pass forth and back."""
-
-    name: str
-    linear: bool
-    activation: str = "identity"
-    unit_axis: int = -1
-    frozen: bool = False
-    # of the units that come out, samples and positions reduced away
-    closed: FloatArray = field(default_factory=lambda: np.zeros(0))
-    open: Any = None
-    varies: Any = None
-    stirred: Any = None
-    fan_in: FloatArray = field(default_factory=lambda: np.zeros(0))
-    value: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
-    sensitivity: FloatArray | None = None
-    """(rows, units) of what comes out, or None if nothing came back"""
-    # of the gradient: root mean squares
-    arrived: float = 0.0
-    """at what is read, of all its readers"""
-    beyond: float = 0.0
-    """at what comes out, after the activation"""
-    passed: float = 0.0
-    """behind the activation, S⁻"""
-    predicted: float = 0.0
-    """of squares, at what is read"""
-    others: float = 0.0
-    """at what is read, of its other readers"""
-    direct: Tensor | None = None
-    """what comes back through this operator, until it is known what comes back in all"""
-    measured: bool = False
-    node: Any = None
-    """of autograd's graph"""
-    out: int = 0
-    """id of the tensor that an activation may take up"""
-    finite_in: bool = True
-
-
 class Look:
     """One forward pass and the backward pass after it."""
 
@@ -101,19 +71,50 @@ class Look:
         self.step = step
         self.places: list[Place] = []
         self.input: FloatArray | None = None
+        self._given = given
         if given is not None and given.is_floating_point() and given.dim() > 1:
-            self.input = _rows(given, 1 if given.dim() > 2 else -1)
+            self.input = rows_of(given, 1 if given.dim() > 2 else -1)
         self.output_rms: float | None = None
-        self.output_node: Any = None
-        self._output: Tensor | None = None
+        self._outputs: list[Tensor] = []
+        self._calls: list[Call] = []
+        self._over_time: list[tuple[Place, Recurrence]] = []
+        self.unseen: list[str] = []
+        """modules whose inside could not be seen, and why"""
+        self.seen: set[str] = set()
+        """modules that compute inside one operator and could be looked into"""
+        self._handles: list[Any] = []
         self._names: Counter[str] = Counter()
         self._passed_over: list[bool] = []
         self.start: Start | None = None
         self.mismatch: str | None = None
         self._signals: Signals | None = None
 
+    def hook(self, tensor: Tensor, told: Callable[[Tensor], None]) -> None:
+        """Be told of the gradient that comes back to a tensor, until the look ends."""
+        if tensor.requires_grad:
+            self._handles.append(tensor.register_hook(told))
+
+    def end(self) -> None:
+        """No gradient after this one is of the look: parameters outlast it, and so would hooks on them."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+
     def complete(self) -> bool:
-        return self.output_rms is not None and any(place.linear for place in self.places)
+        """Whether a gradient came back; then what was noted of recurrent operators is computed."""
+        if self.output_rms is None:
+            return False
+        for call in self._calls:
+            call.compute()
+            if call.unseen is not None or not call.took_part():
+                without = {id(place) for place in call.places()}
+                self.places = [place for place in self.places if id(place) not in without]
+            if call.unseen is not None:
+                self.unseen.append(f"{call.name or 'model'} ({call.unseen})")
+            else:
+                self._over_time += call.over_time()
+        self._calls = []
+        return any(place.reader for place in self.places)
 
     def _named(self, name: str) -> str:
         self._names[name] += 1
@@ -123,7 +124,16 @@ class Look:
     # ---- forward ----
 
     @torch.no_grad()
-    def linear(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], made: Tensor) -> None:
+    def linear(
+        self,
+        name: str,
+        func: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        made: Tensor,
+        original: Tensor | None = None,
+    ) -> Place:
+        """A call of a linear operator; `original` is what it reads a view of, the first two axes exchanged."""
         given = (
             dict(zip(("input", "weight", "bias", "stride", "padding", "dilation", "groups"), args, strict=False))
             | kwargs
@@ -132,22 +142,63 @@ class Look:
         axis = -1 if func is functional.linear else made.dim() - weight.dim() + 1
         place = Place(self._named(name), True, unit_axis=axis, frozen=not weight.requires_grad)
         flat = weight.detach().float().flatten(1)
-        place.fan_in = _numbers(flat.norm(dim=1))
-        read = _rows(x, -1 if func is functional.linear else axis)
+        place.fan_in = numbers(flat.norm(dim=1))
+        if func is functional.linear:
+            self._reads_entries(x)
+        read = rows_of(x, -1 if func is functional.linear else axis)
         place.finite_in = bool(np.isfinite(read).all())
         moving = (read != read[:1]).any(axis=0)
         if func is functional.linear:
-            place.stirred = ((_numbers(flat) != 0) & moving).any(axis=1)
+            place.stirred = ((numbers(flat) != 0) & moving).any(axis=1)
         else:
-            place.stirred = (_numbers(flat) != 0).any(axis=1) & moving.any()
-        self._units(place, _rows(made, axis))
+            place.stirred = (numbers(flat) != 0).any(axis=1) & moving.any()
+        place.units(rows_of(made, axis))
         self.places.append(place)
-        place.out, place.node = id(made), made.grad_fn
-        if x.requires_grad:
-            x.register_hook(lambda g: _arriving(place, g))
-        if made.requires_grad:
-            made.register_hook(lambda g: self._linear_back(place, func, given, x.shape, weight, g))
+        place.out, place.nodes = id(made), (made.grad_fn,)
+        if original is None:
+            self.hook(x, lambda g: _arriving(place, g))
+        else:
+            self.hook(original, lambda g: _arriving(place, g.transpose(0, 1)))
+        self.hook(made, lambda g: self._linear_back(place, func, given, x.shape, weight, g))
+        self.hook(weight, lambda g: place.learns(0, g))
         self._kept = made  # so that no other tensor has its id
+        return place
+
+    def _reads_entries(self, x: Tensor) -> None:
+        """What the model is given has its entries along the last axis, if that is how it is read."""
+        if x is self._given and x.dim() > 2 and self.input is not None:
+            self.input = rows_of(x, -1)
+
+    def attention(self, name: str, read: list[Tensor], made: Tensor) -> None:
+        """Softmax attention: of what it gives, and of queries, keys and values together, the gradient's size."""
+        place = Place(self._named(name), True, mixes=True, nodes=(made.grad_fn,), width=made.shape[-1])
+        self.places.append(place)
+        came: dict[int, tuple[float, int]] = {}
+
+        def back(gradient: Tensor) -> None:
+            place.beyond = place.passed = place.predicted = rms(gradient)
+
+        def arriving(tensor: Tensor) -> Any:
+            def hook(gradient: Tensor) -> None:
+                came[id(tensor)] = float(gradient.detach().double().square().sum()), gradient.numel()
+                squares, count = (sum(each) for each in zip(*came.values(), strict=True))
+                place.arrived, place.measured = (squares / count) ** 0.5, True
+
+            return hook
+
+        self.hook(made, back)
+        for tensor in {id(tensor): tensor for tensor in read}.values():
+            self.hook(tensor, arriving(tensor))
+
+    def recurrent(self, name: str, func: Any, args: tuple[Any, ...], state: Tensor | None, made: Any) -> None:
+        """A call of a recurrent operator; `state` is that of the random numbers before it, where it draws any."""
+        call = Call(func, name, args, made, state, self.hook)
+        for place in call.places():
+            place.name = self._named(place.name)
+        self._reads_entries(args[0])
+        self.places += call.places()
+        self._calls.append(call)
+        self.seen.add(name)
 
     @torch.no_grad()
     def activation(self, name: str, ours: str, read_id: int, read: Tensor, made: Tensor) -> None:
@@ -156,38 +207,36 @@ class Look:
             place = Place(self._named(name), False, unit_axis=-1 if read.dim() < 3 else 1)
             place.fan_in = np.zeros(0)
             self.places.append(place)
-        s, y = _rows(read, place.unit_axis), _rows(made, place.unit_axis)
+        s, y = rows_of(read, place.unit_axis), rows_of(made, place.unit_axis)
         place.activation, place.out = ours, 0
         with np.errstate(all="ignore"):
             gate = activations.get(ours).gate(s, y)
         place.finite_in = place.finite_in and bool(np.isfinite(s).all())
-        self._units(place, y, gate)
+        place.units(y, gate)
         if len(place.fan_in) != y.shape[1]:
             place.fan_in = np.full(y.shape[1], np.nan)
             place.stirred = (s != s[:1]).any(axis=0)
-        if made.requires_grad:
-            made.register_hook(lambda g: self._gates_back(place, gate, g))
+        self.hook(made, lambda g: self._gates_back(place, gate, g))
 
-    def _units(self, place: Place, value: FloatArray, gate: FloatArray | None = None) -> None:
-        place.value = value
-        place.varies = (value != value[:1]).any(axis=0)
-        if gate is None:
-            place.closed, place.open = np.zeros(value.shape[1]), np.ones(value.shape[1], np.bool_)
-            return
-        row = activations.get(place.activation)
-        place.closed = ((np.abs(gate) < gates.least_open(row)) | (gate == 0)).mean(axis=0)
-        place.open = (gate != 0).any(axis=0) | row.rounds_to_closed
+    def output(self, made: Any) -> None:
+        """What the whole model gives: a tensor, or several in tuples, lists and mappings."""
+        self._outputs = [tensor for tensor in _tensors(made) if tensor.is_floating_point()]
+        roots = [tensor.grad_fn for tensor in self._outputs if tensor.grad_fn is not None]
+        _lead_past(roots, self.places)
+        for call in self._calls:
+            call.read_alone = not _read_elsewhere(roots, call)
+        came: dict[int, tuple[float, int]] = {}
 
-    def output(self, made: Tensor) -> None:
-        self._output = made
-        if made.requires_grad:
-            self.output_node = made.grad_fn
-            self._passed_over = _passed_over(made.grad_fn, [place.node for place in self.places if place.linear])
+        def arriving(at: int) -> Any:
+            def back(gradient: Tensor) -> None:
+                came[at] = float(gradient.detach().double().square().sum()), gradient.numel()
+                squares, count = (sum(each) for each in zip(*came.values(), strict=True))
+                self.output_rms = float((squares / count) ** 0.5)
 
-            def back(g: Tensor) -> None:
-                self.output_rms = _rms(g)
+            return back
 
-            made.register_hook(back)
+        for at, tensor in enumerate(self._outputs):
+            self.hook(tensor, arriving(at))
 
     @torch.no_grad()
     def loss(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], made: Tensor) -> None:
@@ -195,9 +244,9 @@ class Look:
         given = dict(zip(named, args, strict=False)) | kwargs
         o: Tensor = given["input"]
         y: Tensor = given["target"]
-        if o is not self._output or (made.dim() > 0 and made.numel() != 1):
+        if not any(o is output for output in self._outputs) or (made.dim() > 0 and made.numel() != 1):
             return
-        output, wanted = _numbers(o), _numbers(y)
+        output, wanted = numbers(o), numbers(y)
         ends = bool(self.places) and self.places[-1].value.shape[-1] == output.shape[-1]
         last = self.places[-1].activation if ends else "identity"
         low, high = activations.get(last).range
@@ -226,9 +275,9 @@ class Look:
     ) -> None:
         g, w = gradient.detach().float(), weight.detach().float()
         if place.activation == "identity":
-            place.beyond = _rms(g)
-            place.sensitivity = _rows(g, place.unit_axis)
-        place.passed = _rms(g)
+            place.beyond = rms(g)
+            place.sensitivity = rows_of(g, place.unit_axis)
+        place.passed = rms(g)
         if func is functional.linear:
             squared = g.square() @ w.square()
             direct = g @ w
@@ -241,20 +290,20 @@ class Look:
                 place.predicted = float("nan")
                 return
         place.predicted = float(squared.double().mean().sqrt())
-        place.arrived, place.direct, place.measured = _rms(direct), direct, True
+        place.arrived, place.direct, place.measured = rms(direct), direct, True
 
     @torch.no_grad()
     def _gates_back(self, place: Place, gate: FloatArray, gradient: Tensor) -> None:
-        place.beyond = _rms(gradient)
-        place.sensitivity = _rows(gradient, place.unit_axis)
-        if not place.linear:
+        place.beyond = rms(gradient)
+        place.sensitivity = rows_of(gradient, place.unit_axis)
+        if not place.reader:
             with np.errstate(all="ignore"):
                 place.passed = float(np.sqrt(np.square(place.sensitivity * gate).mean()))
 
     # ---- what all of it says ----
 
     def readers(self) -> tuple[str, ...]:
-        return ("", *(place.name for place in reversed(self.places) if place.linear))
+        return ("", *(place.name for place in reversed(self.places) if place.reader))
 
     def signals(self) -> Signals:
         if self._signals is None:
@@ -263,10 +312,10 @@ class Look:
         return self._signals
 
     def _made(self) -> Signals:
-        linear = [place for place in self.places if place.linear]
+        linear = [place for place in self.places if place.reader]
         groups, names, level = [], [], len(linear)
         for place in self.places:
-            level -= place.linear
+            level -= place.reader
             groups.append(_units_of(place, level))
             names += [f"{place.name}[{k}]" for k in range(place.value.shape[1])]
         if self.input is not None:
@@ -279,11 +328,18 @@ class Look:
         return Signals(
             names=names,
             n_samples=max((len(place.value) for place in self.places), default=0),
-            hidden=~columns["is_input"] & (columns["level"] > 0),
             rows=self._rows(linear),
             spread_db=self._spread(),
             broken=self._broken(first.tolist()),
-            passed_over=np.array([False, *self._passed_over[::-1]]),
+            passed_over=np.array([False, *(place.passed_over for place in reversed(linear))]),
+            learning=np.array([np.nan, *(place.learning for place in reversed(linear))]),
+            mixed=np.array([False, *(place.mixes for place in reversed(linear))]),
+            recurrences=tuple(
+                replace(found, level=len(linear) - at)
+                for at, place in enumerate(linear)
+                for reader, found in self._over_time
+                if reader is place
+            ),
             frozen=np.array([False, *(place.frozen for place in reversed(linear))]),
             start=self.start,
             mismatch=self.mismatch,
@@ -291,25 +347,23 @@ class Look:
         )
 
     def _rows(self, linear: list[Place]) -> tuple[Row, ...]:
-        first = _decibels(self.output_rms or 0.0, 1.0)
-        found = [Row(0, linear[-1].value.shape[1], first, 0.0, 0.0, first)]
+        first = decibels(self.output_rms or 0.0, 1.0)
+        found = [Row(0, linear[-1].width, first, 0.0, 0.0, first)]
         before = self.output_rms or 0.0
         for level, place in enumerate(reversed(linear), 1):
             if not place.measured:  # nothing before a frozen beginning is asked for a gradient
                 break
-            total = _decibels(place.arrived, before)
-            closing = _decibels(place.passed, place.beyond)
+            total = decibels(place.arrived, before)
+            closing = decibels(place.passed, place.beyond)
             came = float(np.hypot(place.predicted, place.others))
-            weights = _decibels(came, place.passed) if np.isfinite(came) else total - closing
+            weights = decibels(came, place.passed) if np.isfinite(came) else total - closing
             if total == -np.inf:  # by the first part that makes it so
                 closing = -np.inf if closing == -np.inf else closing
                 weights = 0.0 if closing == -np.inf else weights
                 rest = 0.0 if -np.inf in (closing, weights) else -np.inf
             else:
                 rest = total - weights - closing
-            found.append(
-                Row(level, len(place.fan_in), weights, closing, rest if rest == rest else 0.0, total, place.name)
-            )
+            found.append(Row(level, place.width, weights, closing, rest if rest == rest else 0.0, total, place.name))
             before = place.arrived
         return tuple(found)
 
@@ -317,10 +371,11 @@ class Look:
         variances = []
         for place in self.places:
             if place.sensitivity is not None and place.sensitivity.shape[1] > 1:
-                total = 20 * np.log10(np.sqrt(np.square(place.sensitivity).mean(axis=0)))
-                total = total[np.isfinite(total)]
-                if len(total) > 1:
-                    variances.append(float(total.var()))
+                for part in np.array_split(place.sensitivity, place.groups, axis=1):
+                    total = 20 * np.log10(np.sqrt(np.square(part).mean(axis=0)))
+                    total = total[np.isfinite(total)]
+                    if len(total) > 1:
+                        variances.append(float(total.var()))
         return float(np.sqrt(np.mean(variances))) if variances else 0.0
 
     def _broken(self, first: list[int]) -> Broken | None:
@@ -343,6 +398,7 @@ def _units_of(place: Place, level: int) -> dict[str, Any]:
     return {
         "level": np.full(n, level, np.int32),
         "is_input": np.zeros(n, np.bool_),
+        "hidden": np.full(n, level > 0 or place.inner),
         "closed": place.closed,
         "open": place.open,
         "squashing": np.full(n, activations.get(place.activation).bounded),
@@ -361,6 +417,7 @@ def _inputs_of(value: FloatArray, level: int) -> dict[str, Any]:
     return {
         "level": np.full(n, level, np.int32),
         "is_input": np.ones(n, np.bool_),
+        "hidden": np.zeros(n, np.bool_),
         "closed": np.zeros(n),
         "open": np.ones(n, np.bool_),
         "squashing": np.zeros(n, np.bool_),
@@ -382,14 +439,14 @@ def _first_bad(values: FloatArray) -> tuple[int, int]:
     return unit, int(bad[:, unit].sum())
 
 
-def _passed_over(output: Any, nodes: list[Any]) -> list[bool]:
-    """Of each linear operator in forward order whether a way from the output to the first of them leads past it: by the
-    numbers of paths in autograd's graph."""
-    if not nodes:
-        return []
+def _lead_past(roots: list[Any], places: list[Place]) -> None:
+    """Of each reader whether a way from the outputs to the first of them leads past it, in autograd's graph."""
+    readers = [place for place in places if place.reader]
+    if not readers:
+        return
     order: list[Any] = []
     seen: set[Any] = set()
-    stack: list[tuple[Any, bool]] = [(output, False)]
+    stack: list[tuple[Any, bool]] = [(root, False) for root in roots]
     while stack:
         node, done = stack.pop()
         if node is None or (node in seen and not done):
@@ -400,52 +457,72 @@ def _passed_over(output: Any, nodes: list[Any]) -> list[bool]:
         seen.add(node)
         stack.append((node, True))
         stack += [(after, False) for after, _ in node.next_functions]
-    source = nodes[0]
+    sources = readers[0].nodes
     to_source: dict[Any, int] = {}
     for node in order:  # those nearer to the source first
         to_source[node] = (
-            1 if node is source else sum(to_source.get(a, 0) for a, _ in node.next_functions if a is not None)
+            1 if node in sources else sum(to_source.get(a, 0) for a, _ in node.next_functions if a is not None)
         )
     from_output = dict.fromkeys(order, 0)
-    from_output[output] = 1
+    for root in roots:
+        from_output[root] += 1
     for node in reversed(order):
         for after, _ in node.next_functions:
             if after is not None:
                 from_output[after] += from_output[node]
-    whole = to_source.get(output, 0)
-    return [whole > 0 and from_output.get(node, 0) * to_source.get(node, 0) < whole for node in nodes]
+    whole = sum(to_source[root] for root in roots)
+    past: dict[tuple[Any, ...], bool] = {}
+    for place in readers:
+        if place.nodes not in past:
+            if len(place.nodes) == 1:
+                node = place.nodes[0]
+                past[place.nodes] = from_output.get(node, 0) * to_source.get(node, 0) < whole
+            else:  # one may lie behind another
+                past[place.nodes] = not _beyond(roots, place.nodes).isdisjoint(sources) if whole else False
+        place.passed_over = whole > 0 and past[place.nodes]
 
 
-def _rows(given: Tensor, axis: int) -> FloatArray:
-    """(rows, units) some samples, and of those some positions; units lie along the axis."""
-    some = given.detach()[:SAMPLES] if given.dim() > 1 else given.detach()[None]
-    rows = some.movedim(axis, -1).reshape(-1, some.shape[axis]).float()
-    if len(rows) > ROWS:
-        rows = rows[torch.linspace(0, len(rows) - 1, ROWS).long()]
-    return _numbers(rows)
+def _tensors(made: Any) -> Iterator[Tensor]:
+    if isinstance(made, Tensor):
+        yield made
+    elif isinstance(made, Mapping):
+        for one in made.values():
+            yield from _tensors(one)
+    elif isinstance(made, (tuple, list)):
+        for one in made:
+            yield from _tensors(one)
 
 
-def _numbers(given: Tensor) -> FloatArray:
-    """In double precision, wherever and as whatever they are."""
-    found: FloatArray = given.detach().cpu().double().numpy()
-    return found
+def _read_elsewhere(roots: list[Any], call: Call) -> bool:
+    """Whether what a recurrent operator reads has other readers in the model."""
+    data = call.data
+    if not data.requires_grad:
+        return False
+    node = data.grad_fn
+    others = _beyond(roots, call.nodes)
+    if node is None:  # a leaf: the node that adds up its gradient
+        return any(getattr(after, "variable", None) is data for one in others for after, _ in one.next_functions)
+    return (
+        any(after is node and number == data.output_nr for one in others for after, number in one.next_functions)
+        or node in roots
+    )
 
 
-def _rms(gradient: Tensor) -> float:
-    return float(gradient.detach().double().square().mean().sqrt())
+def _beyond(roots: list[Any], without: Any) -> set[Any]:
+    """All of autograd's graph that a gradient reaches on other ways than through these."""
+    seen: set[Any] = set()
+    stack = [root for root in roots if root not in without]
+    while stack:
+        node = stack.pop()
+        if node is not None and node not in seen and node not in without:
+            seen.add(node)
+            stack += [after for after, _ in node.next_functions]
+    return seen
 
 
 @torch.no_grad()
 def _arriving(place: Place, gradient: Tensor) -> None:
-    place.arrived = _rms(gradient)
+    place.arrived = rms(gradient)
     if place.direct is not None:
-        place.others = _rms(gradient.float() - place.direct.view_as(gradient))
+        place.others = rms(gradient.float() - place.direct.view_as(gradient))
         place.direct = None
-
-
-def _decibels(after: float, before: float) -> float:
-    if after == before:
-        return 0.0
-    if not before:
-        return float("inf")
-    return 20 * float(np.log10(after / before)) if after else -float("inf")
