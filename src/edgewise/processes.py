@@ -7,7 +7,6 @@ torch.distributed (gloo). All they exchange are sums of arrays, of which every p
 import os
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -85,6 +84,8 @@ class Processes:
     def each(self, work: Callable[[], Result]) -> Result:
         """What each process does by itself, however long that takes one of them. An error in one is raised there, and a
         DataError in the others."""
+        from concurrent.futures import Future, wait  # at first use: most imports of the package never come here
+
         doing: Future[Result] = Future()
 
         def do() -> None:
@@ -97,8 +98,9 @@ class Processes:
         n_done = n_failed = 0
         while n_done < self.size and not n_failed:
             wait([doing], SECONDS_APART)
-            failed = doing.done() and doing.exception() is not None
-            n_done, n_failed = self.add_up(np.array([doing.done(), failed], np.float64)).astype(int).tolist()
+            done = doing.done()  # once: what is told of it must be of one moment
+            failed = done and doing.exception() is not None
+            n_done, n_failed = self.add_up(np.array([done, failed], np.float64)).astype(int).tolist()
         if n_failed and not failed:
             raise DataError(ELSEWHERE)
         return doing.result()

@@ -50,7 +50,7 @@ def _held_out(folder: Path, run: Run) -> tuple[FloatArray, NDArray[Any], str]:
     if again.preprocessing != run.preprocessing:
         raise DataError(f"{settings.data} is no longer the table that was learnt from; say which rows with DATA")
     pieces = list(again.held_out(run.network))
-    x, y = (np.concatenate([piece[k] for piece in pieces]) for k in (0, 1))
+    x, y = (np.concatenate([piece[k] for piece in pieces]) for k in (1, 2))
     rows = _spread(len(x))
     return x[rows], y[rows], f"{len(rows):,} of {len(x):,} rows held out of {settings.data}"
 

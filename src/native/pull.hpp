@@ -187,11 +187,11 @@ void backward_arcs(const PlanView plan, const Parameters<T> p, const T* y, const
                 if constexpr (FAR) prefetch_row<T, V>(d + plan.out_row[base + k > AHEAD ? base + k - AHEAD : 0] * L);
                 const T* head = d + (plan.out_row + base)[k] * L;
                 const Vector<T> weight = splat<Vector<T>>((p.out_weight + base)[k]);
-                Vector<T> product;
+                Vector<T> product = {};
                 for (int v = 0; v < V; ++v) {
                     const Vector<T> linear = in_register(load(head + v * W));
                     sum[v] += weight * linear;
-                    product = v ? product + linear * value[v] : linear * value[v];
+                    product += linear * value[v];
                 }
                 window.products[k] = product;
             };
