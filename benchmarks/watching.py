@@ -34,18 +34,18 @@ OWN_LOSS = dataclasses.replace(ew.losses.get("squared_error"), name="own", compi
 def problems() -> dict[str, tuple[ew.Network, int, int]]:
     """Networks in float32, the size of a minibatch, and how many steps make a run."""
     return {
-        "64-64-32-10, 32 samples a step": (ew.mlp([64, 64, 32, 10], seed=0, dtype="float32"), 32, 10_000),
-        "the same, with a loss of one's own": (ew.mlp([64, 64, 32, 10], seed=0, dtype="float32"), 32, 400),
-        "784-256-128-10, 128 samples": (ew.mlp([784, 256, 128, 10], seed=0, dtype="float32"), 128, 200),
+        "64-64-32-10, 32 samples a step": (ew.mlp([64, 64, 32, 10], seed=0, dtype="float32"), 32, 1000),
+        "the same, with a loss of one's own": (ew.mlp([64, 64, 32, 10], seed=0, dtype="float32"), 32, 200),
+        "784-256-128-10, 128 samples": (ew.mlp([784, 256, 128, 10], seed=0, dtype="float32"), 128, 100),
         "784-1024-1024-10 with a twentieth of the arcs, 128 samples": (
             networks.sparse(784, 1024, 1024, 10, sparsity=0.95, batch=128).net,
             128,
-            200,
+            100,
         ),
         "64-64-32-10, a quarter of its heads products, maxima, minima and medians, 64 samples": (
             unlike(ew.mlp([64, 64, 32, 10], seed=0, dtype="float32")),
             64,
-            400,
+            100,
         ),
         "random graph, 1,000 nodes, 20,000 arcs, 64 samples": (networks.random_dag(1000, 20_000, 64).net, 64, 1000),
     }
@@ -77,7 +77,7 @@ def main() -> None:
     args = parser.parse_args()
     rng = np.random.default_rng(0)
     lines = [
-        f"Best times of a step, of a run of 200 to 10,000: `{COMMAND}`.",
+        f"Best times of a step, of a run of 100 to 1,000: `{COMMAND}`.",
         "",
         "| | alone | " + " | ".join(f"watched every {'step' if k == 1 else f'{k}th step'}" for k in LOOKS) + " |",
         "|---|---:|" + "---:|" * len(LOOKS),

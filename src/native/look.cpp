@@ -87,7 +87,13 @@ void Look<T>::list_runs() {
 
 // ---- the passes ----
 
-constexpr Backward SENSITIVITIES{true, true, false, false};
+constexpr Backward SENSITIVITIES{true, true, false, false}, ALL{true, true, true, true};
+
+template <class T>
+void Look<T>::expect_sums() {
+    sweep.expect_gradients();
+    sweep.expect_biases();
+}
 
 template <class T>
 void Look<T>::keep_gates(Size tile) {
@@ -96,12 +102,13 @@ void Look<T>::keep_gates(Size tile) {
 
 template <class T>
 void Look<T>::passes(const Parameters<T>& p, const TrainingData<T>& data, Size place, Size count, Loss loss, T parameter,
-                     Size step, double* row) {
+                     Size step, bool gradient, double* row) {
     const Size* sample = data.order + place;
+    if (gradient) expect_sums();
     sweep.hold(count);
     sweep.sensitivity = sensitivity_.data();
     sweep.run(
-        p, true, true, &SENSITIVITIES, false,
+        p, true, true, gradient ? &ALL : &SENSITIVITIES, false,
         [&](Size tile, int) { sweep.read(tile, data, sample); },
         [&](Size tile, int) {
             sweep.loss_of_tile(tile, loss, parameter, sample, data.label, data.sample_weight);
@@ -281,12 +288,10 @@ template <class T>
 void Look<T>::gradient(const Parameters<T>& p, const TrainingData<T>& data, Size place, Size count, Loss loss,
                        T parameter) {
     const Size* sample = data.order + place;
-    const Backward all{true, true, true, true};
-    sweep.expect_gradients();
-    sweep.expect_biases();
+    expect_sums();
     sweep.hold(count);
     sweep.run(
-        p, true, true, &all, sweep.s.can_overwrite,
+        p, true, true, &ALL, sweep.s.can_overwrite,
         [&](Size tile, int) { sweep.read(tile, data, sample); },
         [&](Size tile, int) { sweep.loss_of_tile(tile, loss, parameter, sample, data.label, data.sample_weight); });
 }

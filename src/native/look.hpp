@@ -43,9 +43,10 @@ public:
 
     // On how many threads it works; at most as many as it was made for.
     void use_threads(int n);
-    // Before the step: `count` samples from `place` of the order on.
+    // Before the step: `count` samples from `place` of the order on; as below leaves the sums of their gradients as well, if
+    // that is wanted.
     void passes(const Parameters<T>& p, const TrainingData<T>& data, Size place, Size count, Loss loss, T parameter,
-                Size step, double* row);
+                Size step, bool gradient, double* row);
     // The same in two halves around a loss of the caller's: from x (count, n_inputs) to output (count, n_outputs), and from
     // ∂J/∂o of these on. The columns of place, samples and loss are the caller's to fill.
     void forward(const Parameters<T>& p, const T* x, Size count, T* output);
@@ -69,6 +70,7 @@ private:
         Index level;
     };
 
+    void expect_sums();
     void keep_gates(Size tile);
     void seen(const Parameters<T>& p, Size step, double* row);
     void start_squares(Size tile, Size units);

@@ -193,12 +193,13 @@ void Trainer<T>::look_before(const TrainingData<T>& data, Size place, const Look
     Parameters<T> whole = view_;
     whole.dropout.row = nullptr;
     const Size count = look.watched().wanted(std::min(step_size(), data.n - place));
-    look.passes(whole, data, place, count, loss_, loss_parameter_, steps_, looks.next());
-    few_ = 0;
     // as many as are in the step's first minibatch, so that the same nodes are dropped, and fewer than in the step
     const Size few = std::min({count, batch_size_, std::min(step_size(), data.n - place) / 2});
-    if (look.watched().hears(steps_) && few > 0) {
-        look.gradient(view_, data, place, few, loss_, loss_parameter_);
+    const bool hears = look.watched().hears(steps_) && few > 0, together = hears && few == count && !view_.dropout.row;
+    look.passes(whole, data, place, count, loss_, loss_parameter_, steps_, together, looks.next());
+    few_ = 0;
+    if (hears) {
+        if (!together) look.gradient(view_, data, place, few, loss_, loss_parameter_);
         sum_gradient(look.sweep, false);
         few_ = data.effective(place, few);
         square_of_few_ = squared_gradient(data.weight(place, few));
