@@ -39,6 +39,8 @@ class StepRecord:
     """of the step"""
     batch_size: int
     """of each of its minibatches, but that the last may be smaller"""
+    squared_gradient: float | None
+    """|G|² of the step's mean gradient, if the steps are taken from Python; None if within the core."""
     make_samples: Callable[[int | None], Samples] = field(repr=False)
     make_backward: Callable[[int | None], BackwardPass] = field(repr=False)
 

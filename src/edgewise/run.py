@@ -317,6 +317,7 @@ class Run:
             self.method.loss,
             int(sums[2]),
             method.batch_size,
+            self.steps.squared_gradient,
             samples,
             lambda most: method.backward(before, *first(most), step * method.accumulate),
         )

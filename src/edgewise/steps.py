@@ -82,6 +82,8 @@ class Steps(Protocol):
     def diverged(self) -> bool: ...
     @property
     def steps(self) -> int: ...
+    @property
+    def squared_gradient(self) -> float | None: ...
     def run(self, work: Work, place: int, n_steps: int, seconds: float, look: NativeLook | None = None) -> int: ...
     @property
     def n_arrays(self) -> int: ...
@@ -132,6 +134,8 @@ class _StepsHere:
         self._state = method.optimizer.init(len(self._parameters), network.dtype) or OptimizerState()
         self._average = self._parameters.copy() if method.average else None
         self.diverged, self.steps = False, 0
+        self.squared_gradient: float | None = None
+        """of the last step's mean gradient, before it was clipped"""
 
     def run(self, work: Work, place: int, n_steps: int, seconds: float, look: NativeLook | None = None) -> int:
         """One step, whatever is asked for."""
@@ -164,7 +168,9 @@ class _StepsHere:
             return place
         if total:
             factor = 1.0 if work.rate_factor is None else float(work.rate_factor[first // method.step_size])
-            self._step(gradient / gradient.dtype.type(total), None if work.rate_factor is None else factor)
+            mean = gradient / gradient.dtype.type(total)
+            self.squared_gradient = float(np.square(mean, dtype=np.float64).sum())
+            self._step(mean, None if work.rate_factor is None else factor)
         return place
 
     def _of_all(self, processes: Processes, gradient: FloatArray, total: float) -> tuple[FloatArray, float]:

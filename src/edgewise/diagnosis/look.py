@@ -20,6 +20,7 @@ from edgewise.diagnosis.findings import HALF
 from edgewise.diagnosis.signals import bounded
 from edgewise.history import Samples, StepRecord
 from edgewise.network import Network
+from edgewise.results import BackwardPass
 
 SEEN_ENOUGH = 256
 """samples in a row for which a gate was 0: what `diagnose` would call dead"""
@@ -215,10 +216,8 @@ def _hear(record: StepRecord, memory: Memory, n: int) -> None:
     if not few:
         return
     net = record.before
-    squares = []
-    for bwd in (record.backward_of(few), record.backward):
-        gradient = steps.flat(net, bwd.weight_gradient, bwd.bias_gradient).astype(np.float64)
-        squares.append(float(np.dot(gradient, gradient)))
+    many = record.squared_gradient
+    squares = (_squared(net, record.backward_of(few)), _squared(net, record.backward) if many is None else many)
     of_few, of_many = (_effective(record, of) for of in (few, record.n_samples))
     with np.errstate(all="ignore"):
         noise = (squares[0] - squares[1]) / (1 / of_few - 1 / of_many)
@@ -226,6 +225,11 @@ def _hear(record: StepRecord, memory: Memory, n: int) -> None:
     for k, number in enumerate((noise, signal), 1):
         before = memory.seen[k]
         memory.seen[k] = number if np.isnan(before) else before + min(1.0, of_few / LATELY) * (number - before)
+
+
+def _squared(net: Network, bwd: BackwardPass) -> float:
+    gradient = steps.flat(net, bwd.weight_gradient, bwd.bias_gradient).astype(np.float64)
+    return float(np.dot(gradient, gradient))
 
 
 def _effective(record: StepRecord, n: int) -> np.float64:

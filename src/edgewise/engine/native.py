@@ -358,6 +358,9 @@ class NativeLook:
 class NativeTraining:
     """Minibatch steps of one run in the core; the parameters are in there."""
 
+    squared_gradient: float | None = None
+    """which the core keeps to itself"""
+
     def __init__(
         self,
         network: "Network",
