@@ -5,6 +5,7 @@ the largest that it can be, 1 or a sigmoid's 1/4, and 1 for what multiplies a st
 of an LSTM, the reset and update gates of a GRU.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -52,7 +53,7 @@ class Back:
     """(samples,) of squares: at the state before; behind the gates as they are; behind open ones"""
 
 
-class Cell:
+class Cell(ABC):
     """One layer in one direction; its steps forth and back."""
 
     kind: ClassVar[Literal["RNN", "LSTM", "GRU"]]
@@ -68,20 +69,22 @@ class Cell:
         self.passed_on = weights.passed_on(self.pieces)
         self.kept: list[tuple[Tensor, ...]] = []
 
+    @abstractmethod
     def forward(self, read: Tensor, h: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        raise NotImplementedError
+        """The state after a step, h and, of an LSTM, c; what `back` needs is kept."""
 
+    @abstractmethod
     def back(self, kept: tuple[Tensor, ...], h: Tensor, c: Tensor | None) -> Back:
-        raise NotImplementedError
+        """The same step back, from what arrives at the state after it."""
 
     def _energy(self, highway: Tensor, opened_way: Tensor, rows: Tensor, opened: Tensor) -> Energy:
         """Of squares past the recurrent weights, and of those at the sums (samples, rows) that these read."""
         reached = (rows @ self.weights.hh.square()).sum(dim=1) + highway
         return reached, rows @ self.passed_on + highway, opened @ self.passed_on + opened_way
 
+    @abstractmethod
     def values(self) -> list[tuple[Tensor, Tensor]]:
         """Of each activation its values and gates, (steps, samples, units)."""
-        raise NotImplementedError
 
     def _all(self, at: int) -> Tensor:
         return torch.stack([kept[at] for kept in self.kept])
@@ -117,7 +120,6 @@ class TanhCell(Cell):
 
 
 class ReluCell(TanhCell):
-    kind = "RNN"
     activations = (("", "relu"),)
 
     def _activated(self, s: Tensor) -> tuple[Tensor, Tensor]:
