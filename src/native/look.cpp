@@ -121,14 +121,11 @@ void Look<T>::passes(const Parameters<T>& p, const TrainingData<T>& data, Size p
 
 template <class T>
 void Look<T>::forward(const Parameters<T>& p, const T* x, Size count, T* output) {
-    const Structure& s = sweep.s;
     sweep.hold(count);
     sweep.run(
         p, true, true, nullptr, false, [&](Size tile, int) { sweep.read_inputs(tile, x, nullptr); },
         [&](Size tile, int) {
-            sweep.kernels.scatter_samples(sweep.y.data() + tile * sweep.y_stride, sweep.shape.vectors, s.output_row,
-                                          s.n_outputs, 0, sweep.valid(tile), output + tile * sweep.shape.lanes * s.n_outputs,
-                                          s.n_outputs);
+            sweep.write_outputs(tile, output);
             keep_gates(tile);
         });
 }

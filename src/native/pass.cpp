@@ -179,7 +179,7 @@ void Pass<T>::run(bool loss, const Backward& what, bool straight) {
             if (loss)
                 sweep_.loss_of_tile(tile, *loss_, loss_parameter_, nullptr, label_.empty() ? nullptr : label_.data(),
                                     sample_weight_.empty() ? nullptr : sample_weight_.data());
-            if (over && output_) copy_output(tile, output_.data());
+            if (over && output_) sweep_.write_outputs(tile, output_.data());
         });
     has_values_ = (has_values_ || values) && !over;
     has_loss_ |= loss;
@@ -310,14 +310,6 @@ void Pass<T>::nodes(Quantity quantity, T* out) {
 }
 
 template <class T>
-void Pass<T>::copy_output(Size tile, T* out) const {
-    const Structure& s = sweep_.s;
-    sweep_.kernels.scatter_samples(sweep_.y.data() + tile * sweep_.y_stride, sweep_.shape.vectors, s.output_row,
-                                   s.n_outputs, 0, sweep_.valid(tile),
-                                   out + tile * sweep_.shape.lanes * s.n_outputs, s.n_outputs);
-}
-
-template <class T>
 void Pass<T>::output(T* out) {
     const std::lock_guard<std::recursive_mutex> lock(asked_);
     if (output_) {
@@ -325,7 +317,7 @@ void Pass<T>::output(T* out) {
         return;
     }
     require_values();
-    for (Size tile = 0; tile < sweep_.n_tiles; ++tile) copy_output(tile, out);
+    for (Size tile = 0; tile < sweep_.n_tiles; ++tile) sweep_.write_outputs(tile, out);
 }
 
 template <class T>

@@ -59,7 +59,6 @@ private:
     void take_gates(Size tile, T* target);
     template <class Read>
     void read_tiles(Index numbers, const Read& read);
-    void copy_output(Size tile, T* out) const;
     void require_gates() const;
     void run(bool loss, const Backward& what, bool straight = false);
     void require_values();

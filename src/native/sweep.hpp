@@ -58,6 +58,12 @@ public:
         if (data.y) read_seeds(tile, data.y, sample);
     }
 
+    // One tile's outputs to their place in out (samples, n_outputs).
+    void write_outputs(Size tile, T* out) const {
+        kernels.scatter_samples(y.data() + tile * y_stride, shape.vectors, s.output_row, s.n_outputs, 0, valid(tile),
+                                out + tile * shape.lanes * s.n_outputs, s.n_outputs);
+    }
+
     // Each tile: each(tile, member).
     template <class Each>
     void each_tile(const Each& each) {

@@ -236,9 +236,7 @@ Size Trainer<T>::run(const TrainingData<T>& data, Size first, Size n_steps, doub
                 sweep_.loss_of_tile(tile, loss_, loss_parameter_, sample, data.label, data.sample_weight);
                 const Size at = place + tile * lanes;
                 std::copy_n(sweep_.loss.data() + tile * lanes, sweep_.valid(tile), data.loss + at);
-                sweep_.kernels.scatter_samples(sweep_.y.data() + tile * sweep_.y_stride, sweep_.shape.vectors, s.output_row,
-                                               s.n_outputs, 0, sweep_.valid(tile), data.output + at * s.n_outputs,
-                                               s.n_outputs);
+                sweep_.write_outputs(tile, data.output + place * s.n_outputs);
             };
             if (looking && part == 0)  // while the gradient has not been summed, it is the look's to use
                 sweep_.run(view_, true, true, teaches ? &all : nullptr, s.can_overwrite, read, answer,
