@@ -32,9 +32,25 @@ QUICK = Pace(0.5, 2, 10)
 class Times:
     """Seconds for one call or step."""
 
-    median: float
-    best: float
-    samples: int
+    taken: tuple[float, ...]
+    """round by round"""
+
+    @property
+    def best(self) -> float:
+        return min(self.taken)
+
+    @property
+    def median(self) -> float:
+        return median(self.taken)
+
+    @property
+    def samples(self) -> int:
+        return len(self.taken)
+
+    def over(self, other: "Times") -> float:
+        """How many times as long as the other, measured in the same rounds: the median of the rounds' ratios, to which
+        it does not matter that some rounds are slower than others."""
+        return median(mine / its for mine, its in zip(self.taken, other.taken, strict=True))
 
 
 def interleave(runs: Sequence[Callable[[], object]], pace: Pace) -> list[Times]:
@@ -54,12 +70,12 @@ def interleave(runs: Sequence[Callable[[], object]], pace: Pace) -> list[Times]:
     finally:
         if collecting:
             gc.enable()
-    return [Times(median(times), min(times), len(times)) for times in found]
+    return [Times(tuple(times)) for times in found]
 
 
 def _sample(run: Callable[[], object], repeats: int) -> float:
     time.sleep(PAUSE)
-    for _ in range(1 + repeats // 5):  # caches and threads are this side's own again
+    for _ in range(-(-repeats // 5) if repeats > 1 else 0):  # caches and threads are this side's own again
         run()
     began = time.perf_counter()
     for _ in range(repeats):

@@ -112,7 +112,11 @@ def main() -> None:
     parser.add_argument("--write", metavar="FILE", type=Path, help="put the table into this Markdown file")
     args = parser.parse_args()
     torch.manual_seed(0)
-    lines = [f"Best times of a step, of {STEPS} in a run: `{COMMAND}`.", ""]
+    lines = [
+        f"Best times of a step, of {STEPS} in a run; and how many times as long as alone, the median of pairs of runs "
+        f"beside each other: `{COMMAND}`.",
+        "",
+    ]
     for name, (model, x) in {
         "784-512⁴-10, 128 samples": perceptron(),
         "three convolutions, 32 images": convolutions(),
@@ -124,8 +128,9 @@ def main() -> None:
             lines += [f"| | {' | '.join(each)} |", "|---|" + "---:|" * len(each)]
         for side in each.values():
             side()
-        best = [measured.best / STEPS for measured in timing.interleave(list(each.values()), PACE)]
-        cells = [f"{best[0] * 1e3:.1f} ms", *(f"{time * 1e3:.1f} ms, {time / best[0]:.2f}×" for time in best[1:])]
+        alone, *others = timing.interleave(list(each.values()), PACE)
+        cells = [f"{alone.best / STEPS * 1e3:.1f} ms"]
+        cells += [f"{other.best / STEPS * 1e3:.1f} ms, {other.over(alone):.2f}×" for other in others]
         lines.append(f"| {name} | {' | '.join(cells)} |")
         print(lines[-1], flush=True)
     if args.write:

@@ -13,11 +13,11 @@ import numpy as np
 import polars as pl
 
 import edgewise as ew
-from edgewise import checkpoints, csv_file, parquet, processes
+from edgewise import checkpoints, csv_file, csv_rows, csv_scan, parquet, processes
 from edgewise.streams import TableStream
 
 processes.SECONDS_BETWEEN = 0.0  # what they agree on, they agree on after every step
-csv_file.PIECE_BYTES = 3000
+csv_scan.PIECE_BYTES = 3000
 rng = np.random.default_rng(0)
 x = rng.normal(size=(101, 12))
 classes = (x[:, 0] * x[:, 1] > 0).astype(int) + (x[:, 2] > 1)
@@ -113,19 +113,20 @@ class Stopped(Exception):
 
 
 class Reads:
-    """Which groups of a file are read in each pass, and how often a file is gone through as a whole."""
+    """Which groups of a file are read in each pass, and how many bytes of one are cut when it is gone through."""
 
     def __init__(self):
-        self.passes, self.whole = [], 0
+        self.passes, self.cut = [], 0
         for kind in (csv_file.CsvFile, parquet.ParquetFile):
             self.record(kind, kind.read)
-        go_through = csv_file.CsvFile.__init__
+        cut = csv_rows.cut
 
-        def gone_through(file, path):
-            self.whole += 1
-            go_through(file, path)
+        def counted(*how):
+            for first_byte, content in cut(*how):
+                self.cut += len(content)
+                yield first_byte, content
 
-        csv_file.CsvFile.__init__ = gone_through
+        csv_rows.cut = counted
 
     def record(self, kind, read):
         def recorded(file, columns, rows=None):
@@ -157,7 +158,7 @@ def from_file(suffix, *, shared_learning=True, epochs=3, **more):
     def run(together):
         path = table(together, suffix)
         reads.passes.clear()
-        reads.whole = 0
+        reads.cut = 0
         learning = together if shared_learning else None
         source = TableStream(path, "y", buffer_bytes=48_000, dtype="float64", processes=learning)
         looks = []
@@ -175,7 +176,7 @@ def from_file(suffix, *, shared_learning=True, epochs=3, **more):
         history = ew.fit(net, source, loss="cross_entropy", callbacks=[look], processes=together, **settings)
         learnt = json.dumps(source.preprocessing.to_dict()).encode()
         Path(f"reads{suffix}.{'alone' if together is None else together.rank}.json").write_text(
-            json.dumps([reads.passes, reads.whole, len(source.file.group_rows), source.lanes.n])
+            json.dumps([reads.passes, reads.cut, len(source.file.group_rows), source.lanes.n])
         )
         return result(history) | {"looks": np.array(looks), "learnt": np.frombuffer(learnt, np.uint8).astype(int)}
 
@@ -278,7 +279,28 @@ def said(make):
     return run
 
 
+def opened(suffix, more):
+    """What a CSV file is found to be that has such a row near its end."""
+
+    def run(together):
+        path = table(together, ".csv").rename(f"opened{suffix}.{'alone' if together is None else together.rank}.csv")
+        path.write_text(path.read_text() + more + path.read_text().partition("\n")[2][:1000].rpartition("\n")[0])
+        try:
+            file = csv_file.CsvFile(path, together)
+            found = json.dumps([file.kinds, file.group_rows, file.checksum, str(file._odd)])
+        except ew.FormatError as error:
+            found = str(error).partition("as CSV: ")[2]
+        except ew.DataError as error:
+            found = str(error)
+        return {"found": np.frombuffer(found.encode(), np.uint8)}
+
+    return run
+
+
 FITS = {
+    "opened": opened("", ""),
+    "opened odd": opened(" odd", "1,2,3,so,few,up\n"),
+    "opened bad": opened(" bad", "1,2,3,4,few,up,7\n"),
     "seen": seen,
     "stopped": stopped_by_one,
     "state": remembered,

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import edgewise as ew
-from edgewise import csv_file, data, streams
+from edgewise import csv_file, csv_rows, csv_scan, data, streams
 from edgewise.cli import app
 from edgewise.csv_file import CsvFile
 from edgewise.pieces import Rows
@@ -29,10 +29,10 @@ def written(path, content):
     return path
 
 
-def read(path, piece_bytes=csv_file.PIECE_BYTES):
+def read(path, piece_bytes=csv_scan.PIECE_BYTES):
     """The file, and of each column its values as Python has them, None where missing; from pieces of such a size."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(csv_file, "PIECE_BYTES", piece_bytes)
+        patch.setattr(csv_scan, "PIECE_BYTES", piece_bytes)
         file = CsvFile(path)
         found = {name: [] for name in file.names}
         with file.read(file.names) as reading:
@@ -88,7 +88,7 @@ def by_hand(text):
     header, *rows = csv.reader(io.StringIO(text, newline=""))
     found = {}
     for name, cells in zip(header, zip(*rows, strict=True), strict=True):
-        cells = [None if cell in csv_file.MISSING_WORDS else cell for cell in cells]
+        cells = [None if cell in csv_scan.MISSING_WORDS else cell for cell in cells]
         known = [cell for cell in cells if cell]
         for kind in (number, lambda cell: {"true": 1.0, "false": 0.0}[cell.lower()]):
             try:
@@ -156,12 +156,67 @@ def test_a_row_that_is_too_short_lacks_its_last_values(tmp_path):
 
 
 def test_some_columns_of_some_pieces(tmp_path, monkeypatch):
-    monkeypatch.setattr(csv_file, "PIECE_BYTES", 8)
+    monkeypatch.setattr(csv_scan, "PIECE_BYTES", 8)
     file = CsvFile(written(tmp_path / "t.csv", "a,b,c\n1,x,2\n3,y,4\n5,z,6\n"))
     assert file.group_rows == (1, 1, 1)
     with file.read(["c", "b"], [Rows(2, 0, 1), Rows(0, 0, 1)]) as reading:
         pieces = [(piece.first_row, [c.values.tolist() for c in data.columns_of(piece)]) for piece in reading]
     assert pieces == [(2, [[6], ["z"]]), (0, [[2], ["x"]])]
+
+
+# ---- gone through by several ----
+
+
+def found_by(path, size):
+    """What each of so many processes finds in its part."""
+    quotes = [csv_scan._quotes(path, rank, size) for rank in range(size)]
+    return [csv_scan.go_through(path, rank, size, sum(quotes[:rank]) % 2 == 1) for rank in range(size)]
+
+
+@given(tables(), st.integers(1, 60), st.integers(2, 6))
+def test_several_find_together_what_one_does(tmp_path_factory, text, piece_bytes, size):
+    path = written(tmp_path_factory.mktemp("csv") / "t.csv", text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_scan, "PIECE_BYTES", piece_bytes)
+        whole = csv_scan.go_through(path)
+        parts = found_by(path, size)
+    parts = [csv_scan.Found.from_text(part.to_text()) for part in parts]
+    assert sum(part.n_rows for part in parts) == whole.n_rows
+    together = csv_scan.Found.joined(parts)
+    if together is not None:
+        assert together == whole
+    else:  # only where a column begins with values that are no words, and goes on with others
+        assert any(kind == "word" for kind in whole.kinds.values())
+
+
+@pytest.mark.parametrize(
+    "values", ["w1 w2 w3 w4", "1 2 3 4", "true false true true", "NA NA 1 2", "1 2 NA NA", "x 1 2 3"]
+)
+def test_what_several_find_fits_together(tmp_path, monkeypatch, values):
+    monkeypatch.setattr(csv_scan, "PIECE_BYTES", 100)
+    cells = [f"{value},{k}\n" for value in values.split() for k in range(100)]
+    path = written(tmp_path / "t.csv", "a,b\n" + "".join(cells))
+    parts = found_by(path, 4)
+    assert all(70 <= part.n_rows <= 130 for part in parts)
+    assert csv_scan.Found.joined(parts) == csv_scan.go_through(path)
+
+
+@pytest.mark.parametrize("values", ["1 2 3 x", "true true 1 0", "1 2 true 3"])
+def test_a_column_that_several_find_to_be_of_more_than_one_kind(tmp_path, monkeypatch, values):
+    monkeypatch.setattr(csv_scan, "PIECE_BYTES", 100)
+    cells = [f"{value},{k}\n" for value in values.split() for k in range(100)]
+    assert csv_scan.Found.joined(found_by(written(tmp_path / "t.csv", "a,b\n" + "".join(cells)), 4)) is None
+
+
+def test_a_quote_open_at_the_border_of_parts(tmp_path, monkeypatch):
+    """Of a row that is longer than what is looked at before a part at first."""
+    monkeypatch.setattr(csv_scan, "PIECE_BYTES", 50_000)
+    word = "x\n" * 100_000
+    path = written(tmp_path / "t.csv", f'a,b\n1,{"y" * 10}\n2,"{word}"\n3,z\n' + "4,z\n" * 10_000)
+    assert csv_scan.Found.joined(found_by(path, 3)) == csv_scan.go_through(path)
+    monkeypatch.setattr(csv_rows, "ROW_BYTES", 100_000)
+    with pytest.raises(ew.FormatError, match="a quote in row 2 is not closed"):
+        CsvFile(path)
 
 
 # ---- bad files ----
@@ -180,7 +235,7 @@ def test_some_columns_of_some_pieces(tmp_path, monkeypatch):
     ],
 )
 def test_a_bad_row_is_named(tmp_path, monkeypatch, rows, message, piece_bytes):
-    monkeypatch.setattr(csv_file, "PIECE_BYTES", piece_bytes)
+    monkeypatch.setattr(csv_scan, "PIECE_BYTES", piece_bytes)
     good = b'"a\nb",1\nc,2\n' * 100
     rows = rows if isinstance(rows, bytes) else rows.encode()
     path = written(tmp_path / "t.csv", b"word,number\n" + good + rows + (b"" if b'"x,1' in rows else good))
@@ -207,8 +262,8 @@ def test_files_with_no_data(tmp_path, content, error, message):
 
 
 def test_a_row_without_end_is_taken_for_an_open_quote(tmp_path, monkeypatch):
-    monkeypatch.setattr(csv_file, "PIECE_BYTES", 10)
-    monkeypatch.setattr(csv_file, "ROW_BYTES", 100)
+    monkeypatch.setattr(csv_scan, "PIECE_BYTES", 10)
+    monkeypatch.setattr(csv_rows, "ROW_BYTES", 100)
     path = written(tmp_path / "t.csv", "a,y\n" + "1,2\n" * 50 + '"' + "x,1\n" * 50 + '",2\n')
     with pytest.raises(ew.FormatError, match="a quote in row 51 is not closed"):
         CsvFile(path)
@@ -233,7 +288,7 @@ def numbers_then(value, n=3000):
     ],
 )
 def test_a_value_that_is_not_as_those_before_is_named(tmp_path, monkeypatch, row, target, given, message):
-    monkeypatch.setattr(csv_file, "PIECE_BYTES", 5000)
+    monkeypatch.setattr(csv_scan, "PIECE_BYTES", 5000)
     path = written(tmp_path / "t.csv", numbers_then(row))
     if "training part" in message:  # for a seed that holds the row out
         given = {"seed": next(s for s in range(99) if streams._uniform(s, 2500, 1)[0] < 0.2)}
@@ -242,7 +297,7 @@ def test_a_value_that_is_not_as_those_before_is_named(tmp_path, monkeypatch, row
 
 
 def test_codes_some_of_which_are_numbers_are_words(tmp_path, monkeypatch):
-    monkeypatch.setattr(csv_file, "PIECE_BYTES", 500)
+    monkeypatch.setattr(csv_scan, "PIECE_BYTES", 500)
     rows = [f"{('12', '7', '12', 'B3')[k % 4 if k > 1000 else k % 2]},{k % 2}" for k in range(2000)]
     stream = TableStream(written(tmp_path / "t.csv", "\n".join(["code,y", *rows])), "y")
     assert stream.preprocessing.input_names == ("code=12", "code=7", "code=B3")
@@ -250,7 +305,7 @@ def test_codes_some_of_which_are_numbers_are_words(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("hidden", [False, True])
 def test_a_file_that_changes_is_an_error(tmp_path, monkeypatch, hidden):
-    monkeypatch.setattr(csv_file, "PIECE_BYTES", 1000)
+    monkeypatch.setattr(csv_scan, "PIECE_BYTES", 1000)
     path = written(tmp_path / "t.csv", numbers_then("3.5,1,4"))
     stream = TableStream(path, "y", buffer_bytes=1)
     before = path.stat()
@@ -288,7 +343,7 @@ def test_train_and_predict_stream_a_large_file_by_themselves(tmp_path, monkeypat
     predict = "predict", tmp_path / "told", tmp_path / "t.csv"
     expected = run(*predict)
     monkeypatch.setattr(streams, "STREAM_BYTES", 4000 * 3 * 8 - 9000)  # the line breaks in words count too
-    monkeypatch.setattr(csv_file, "PIECE_BYTES", 20_000)
+    monkeypatch.setattr(csv_scan, "PIECE_BYTES", 20_000)
     assert streams.too_large(str(tmp_path / "t.csv"))
     large = json.loads(run(*words, tmp_path / "large"))
     assert [found["settings"]["stream"] for found in (in_memory, told, large)] == [False, True, True]

@@ -24,13 +24,14 @@ def groups_of(trained, at_once):
     st.integers(1, 400),
     st.floats(0, 1),
     st.integers(0, 12),
+    st.none() | st.integers(1, 30),
     st.integers(0, 1000),
 )
-def test_every_sample_is_taken_once_and_given_by_the_lanes_in_turn(sizes, room, share, held_open, seed):
+def test_every_sample_is_taken_once_and_given_by_the_lanes_in_turn(sizes, room, share, held_open, n, seed):
     rng = np.random.default_rng(seed)
     trained = [rng.uniform(size=size) < share for size in sizes]
-    lanes = Lanes.of(room, max(sizes), sum(size > 0 for size in sizes), held_open)
-    assert lanes.n in CHOICES
+    lanes = Lanes.of(room, max(sizes), sum(size > 0 for size in sizes), held_open, n)
+    assert lanes.n in CHOICES if n is None else lanes.n == n
     groups, place = groups_of(trained, lanes.at_once)
     order = rng.permutation(len(groups)).tolist()
     events = list(lanes.events(groups, order, place))
@@ -49,22 +50,24 @@ def test_every_sample_is_taken_once_and_given_by_the_lanes_in_turn(sizes, room, 
             continue
         if any(isinstance(later, Take) for later in events[number:]):  # what is given is drawn from enough to mix
             assert min(filled) > lanes.room - lanes.at_once
-        n = [min(event.n, held) for held in filled]
-        given += sum(n)
-        assert sum(n) == event.n * lanes.n or given == total
-        assert n == sorted(n, reverse=True)
-        assert n[0] == event.n
-        assert n[0] - n[-1] <= 1
-        filled = [held - gone for held, gone in zip(filled, n, strict=True)]
+        given_by = [min(event.n, held) for held in filled]
+        given += sum(given_by)
+        assert sum(given_by) == event.n * lanes.n or given == total
+        assert given_by == sorted(given_by, reverse=True)
+        assert given_by[0] == event.n
+        assert given_by[0] - given_by[-1] <= 1
+        filled = [held - gone for held, gone in zip(filled, given_by, strict=True)]
     assert given == total
     assert all((once[rows] == 1).all() and once.max(initial=0) <= 1 for once, rows in zip(seen, trained, strict=True))
 
 
-@pytest.mark.parametrize("size", [2, 3, 4, 6, 12])
-@pytest.mark.parametrize("n_groups", [12, 23, 50, 120])
-def test_processes_read_little_but_their_own(size, n_groups):
-    lanes = Lanes.of(6000, 50, n_groups, 0)
-    assert lanes.n == 12
+@pytest.mark.parametrize(
+    ("n", "size"), [*((12, size) for size in (2, 3, 4, 6, 12)), (48, 8), (48, 16), (5, 5), (10, 5), (7, 7), (40, 20)]
+)
+@pytest.mark.parametrize("n_groups", [48, 50, 120, 280])
+def test_processes_read_little_but_their_own(n, size, n_groups):
+    lanes = Lanes.of(6000, 50, n_groups, 0, n)
+    assert lanes.n == n
     groups, place = groups_of([np.ones(50, bool)] * n_groups, lanes.at_once)
     events = list(lanes.events(groups, np.random.default_rng(0).permutation(n_groups).tolist(), place))
     read = [
@@ -72,8 +75,8 @@ def test_processes_read_little_but_their_own(size, n_groups):
         for rank in range(size)
     ]
     assert set.union(*read) == set(range(n_groups))
-    assert sum(map(len, read)) <= n_groups + (0 if n_groups % 12 == 0 else 11)
-    assert n_groups % 12 or len({len(each) for each in read}) == 1
+    assert sum(map(len, read)) <= n_groups + (n - 1 if n_groups % n else 0)
+    assert n_groups % n or len({len(each) for each in read}) == 1
 
 
 @pytest.mark.parametrize(("size", "n", "least"), [(1000, 6, 12), (5000, 12, 8)])
@@ -101,12 +104,16 @@ def test_what_is_given_is_from_all_over_a_sorted_file(size, n, least):
 
 
 def test_the_more_lanes_the_smaller_the_groups():
+    assert Lanes.of(12_000, 160, 100, 0).n == 48
+    assert Lanes.of(12_000, 160, 47, 0).n == 24
     assert Lanes.of(12_000, 600, 100, 0).n == 12
     assert Lanes.of(12_000, 1300, 100, 0).n == 6
     assert Lanes.of(12_000, 5000, 100, 0).n == 2  # which can always be gone on with
     assert Lanes.of(12_000, 5000, 100, 4).n == 4
     assert Lanes.of(12_000, 600, 5, 0).n == 4
     assert Lanes.of(12_000, 600, 1, 0).n == 1
+    assert Lanes.of(12_000, 5000, 100, 0, 7).n == 7
     assert [*Lanes.of(12_000, 600, 100, 0).of_process(1, 3)] == [1, 4, 7, 10]
     assert [*Lanes.of(12_000, 600, 100, 0).of_process(7, 8)] == [3, 7, 11]  # with the process of rank 3
     assert [*Lanes.of(12_000, 600, 100, 0).of_process(4, 5)] == [*range(12)]
+    assert [*Lanes.of(12_000, 600, 100, 0, 10).of_process(4, 5)] == [4, 9]

@@ -19,7 +19,7 @@ from sklearn import datasets
 from typer.testing import CliRunner
 
 import edgewise as ew
-from edgewise import csv_file, data, parquet, streams
+from edgewise import csv_scan, data, parquet, streams
 from edgewise.cli import app
 from edgewise.pieces import Rows
 from edgewise.streams import TableStream
@@ -51,7 +51,7 @@ def write(path, table, rows=400, **settings):
 
 @pytest.fixture(autouse=True)
 def _small_pieces(monkeypatch):
-    monkeypatch.setattr(csv_file, "PIECE_BYTES", 10_000)
+    monkeypatch.setattr(csv_scan, "PIECE_BYTES", 10_000)
 
 
 either = pytest.mark.parametrize("suffix", [".parquet", ".csv"])
@@ -112,6 +112,25 @@ def test_every_training_row_once_an_epoch_in_an_order_of_the_epoch(tmp_path, row
     assert np.array_equal(epochs[0][0], epochs[2][0])
     assert buffer_bytes == 1 or not np.array_equal(epochs[0][0], epochs[1][0])
     assert not np.array_equal(joined(TableStream(path, "kind", seed=1).chunks(0))[1], epochs[0][1])
+
+
+@pytest.mark.parametrize("size", [5, 7])
+@pytest.mark.parametrize("buffer_bytes", [4000, 10**6])
+def test_lanes_for_any_number_of_processes(tmp_path, size, buffer_bytes):
+    """What they have together is what one has, in turn."""
+    stream = TableStream(write(tmp_path / "t.parquet", frame(600), 20), "kind", buffer_bytes=buffer_bytes, lanes=size)
+    x, y = joined(stream.chunks(0))
+    found = np.empty_like(x), np.empty_like(y)
+    for rank in range(size):
+        chunks = list(stream.share(rank, size).chunks(0))
+        weights = np.concatenate([np.ones(len(chunk[0])) if len(chunk) == 2 else chunk[2] for chunk in chunks])
+        assert sum(weights) == len(x[rank::size])
+        for whole, part in zip(found, zip(*(chunk[:2] for chunk in chunks), strict=True), strict=True):
+            whole[rank::size] = np.concatenate(part)[weights == 1]
+    assert np.array_equal(found[0], x)
+    assert np.array_equal(found[1], y)
+    with pytest.warns(RuntimeWarning, match=rf"3 processes share {size} lanes: each reads {size} of them. .*--lanes 3"):
+        stream.share(0, 3)
 
 
 @either
@@ -413,6 +432,8 @@ def test_a_class_that_is_only_held_out_is_named(trees, tmp_path, part):
         ({}, "sort", {}, "has no column 'sort'; columns: 'number', "),
         ({}, "kind", {"validation_share": 0.5, "test_share": 0.5}, "leave nothing to train on"),
         ({}, "kind", {"seed": -1}, "the seed -1 must be at least 0"),
+        ({}, "kind", {"lanes": 2}, "2 lanes are asked for; .* has 1 groups of rows, and so 1 to 1 lanes are possible"),
+        ({}, "kind", {"lanes": 0}, "0 lanes are asked for"),
     ],
 )
 def test_tables_that_cannot_be_learnt_from(tmp_path, more, target, given, message):
@@ -550,6 +571,11 @@ def test_train_streams_when_it_is_told_to_or_the_file_is_large(trees, tmp_path, 
         (["iris", "--stream"], "only files whose names end in .csv, .* can be streamed, and iris is none"),
         (["none.csv", "--target", "y", "--stream"], "cannot read none.csv: No such file"),
         (["none.parquet", "--target", "y", "--stream"], "cannot read none.parquet: No such file"),
+        (
+            ["{trees}", "--target", "kind", "--lanes", "2"],
+            "read at once, without lanes; leave out --lanes, or add --str",
+        ),
+        (["{trees}", "--stream", "--target", "kind", "--lanes", "99"], "99 lanes are asked for; .* groups of rows"),
         (["{trees}", "--stream"], "which column of .* is the target.*'number', 'height'"),
         (["{trees}", "--stream", "--target", "kind", "--test-share", "1"], "a share of 1.0 leaves one part empty"),
     ],

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import gcd
 
-CHOICES = (12, 6, 4, 2, 1)
-"""How many lanes there can be: numbers that many numbers of processes divide."""
+CHOICES = (48, 24, 12, 6, 4, 2, 1)
+"""How many lanes there are if nobody says: numbers that many numbers of processes divide."""
 FEW = 4
 
 
@@ -61,17 +61,18 @@ class Lanes:
     """So many are given at once by each."""
 
     @classmethod
-    def of(cls, room: int, largest: int, n_groups: int, held_open: int) -> "Lanes":
-        """As many lanes as `n_groups` groups of at most `largest` rows can have.
+    def of(cls, room: int, largest: int, n_groups: int, held_open: int, n: int | None = None) -> "Lanes":
+        """n lanes, or as many of CHOICES as `n_groups` groups of at most `largest` rows can have.
 
         room : samples in all buffers together. At least FEW lanes take whole groups if these are small enough. Else
         lanes have to go on in the middle of groups:
-        held_open : in how many at a time that can be done.
+        held_open : in how many at a time that can be done; for n lanes it is done in n at a time.
         """
-        choices = [n for n in CHOICES if n <= max(1, n_groups)]
-        n = next((n for n in choices if largest <= 2 * room // (3 * n)), 0)
-        if n < min(FEW, choices[0]):
-            n = next(n for n in choices if n <= max(2, held_open))
+        if n is None:
+            choices = [n for n in CHOICES if n <= max(1, n_groups)]
+            n = next((n for n in choices if largest <= 2 * room // (3 * n)), 0)
+            if n < min(FEW, choices[0]):
+                n = next(n for n in choices if n <= max(2, held_open))
         at_once = 2 * room // (3 * n)
         given = max(1, room // (6 * n))
         at_once = max(1, at_once)
@@ -128,7 +129,11 @@ class Lanes:
             else:
                 left.append(group)
         # lanes that are the same process's, as far as that can be, are beside each other, and so share a group
-        lanes = sorted((lane for lane in range(self.n) if lacking[lane]), key=lambda lane: (lane % 2, lane % 3, lane))
+        sizes_of_sharing = [size for size in range(2, self.n + 1) if self.n % size == 0]
+        lanes = sorted(
+            (lane for lane in range(self.n) if lacking[lane]),
+            key=lambda lane: [lane % size for size in sizes_of_sharing],
+        )
         for group in left:
             before = first = 0
             while before < sizes[group]:

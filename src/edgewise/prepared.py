@@ -164,6 +164,8 @@ def prepare(settings: Settings, processes: Processes | None = None) -> Prepared:
         raise DataError(f"the seed is {settings.seed}; it must be a whole number ≥ 0")
     if is_streamed(settings):
         return _prepare_stream(settings, processes)
+    if settings.lanes is not None:
+        raise DataError(f"{settings.data} is read at once, without lanes; leave out --lanes, or add --stream")
     table = data.load_table(settings.data, settings.target)
     task = data.decide_task(table.target, settings.task)
     loss = loss_of(settings, task, table.target.name)
@@ -193,6 +195,7 @@ def _prepare_stream(settings: Settings, processes: Processes | None) -> Streamed
         test_share=settings.test_share,
         seed=settings.seed,
         dtype=settings.dtype,
+        lanes=settings.lanes,
         processes=processes,
     )
     if not all(stream.n_rows.values()):

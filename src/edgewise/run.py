@@ -49,9 +49,8 @@ class Looker(Protocol):
 
     def __call__(self, record: StepRecord) -> Any: ...
 
-    @property
-    def room(self) -> int:
-        """For how many looks there is room."""
+    def room(self, width: int) -> int:
+        """For how many looks there is room, each so many numbers wide."""
 
     def look(self, network: Network, step_size: int, threads: int | None) -> NativeLook | None:
         """What looks every so many steps of this network, of at most so many samples; None if the core cannot."""
@@ -59,7 +58,8 @@ class Looker(Protocol):
     def looked(
         self, rows: FloatArray, epoch: int, network: Network, loss: Loss, samples: Callable[..., Samples]
     ) -> None:
-        """What it saw, a row for each look; the network after the last step, not a copy; and samples(place, n)."""
+        """What it saw, a row for each look; the network, not a copy, to which the parameters come when training ends or
+        somebody is called; and samples(place, n)."""
 
 
 SECONDS_AT_ONCE = 0.1
@@ -230,7 +230,7 @@ class Run:
             self.looked_with = self.steps, self.looker.every
             self.look = self.looker.look(self.net, self.method.step_size, self.method.threads) if within else None
         if self.look is not None:
-            self.look.room(self.looker.room)
+            self.look.room(self.looker.room(self.look.core.row_size))
         return self.look
 
     def _hand_over(self, chunk: Chunk) -> None:
@@ -238,7 +238,6 @@ class Run:
         if self.look is None or not self.look.taken:
             return
         assert self.looker is not None
-        self._put()
         self.looker.looked(
             self.look.rows[: self.look.taken],
             self.epoch,

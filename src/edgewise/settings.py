@@ -42,6 +42,8 @@ class Settings:
     test_share: float = 0.2
     stream: bool = False
     """Also where the data are small enough to be held in memory."""
+    lanes: int | None = None
+    """Of what is streamed."""
 
 
 def read_settings(folder: Path) -> Settings:

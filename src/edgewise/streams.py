@@ -8,6 +8,7 @@ of what is read in the order of the file, the ranges that are its own.
 """
 
 import json
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
@@ -21,7 +22,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewise import csv_file, data, losses, parquet, pieces
+from edgewise import csv_scan, data, losses, parquet, pieces
 from edgewise.arrays import FloatArray
 from edgewise.data import Preprocessing, Task
 from edgewise.errors import DataError
@@ -60,7 +61,7 @@ def too_large(path: str) -> bool:
     if Path(path).suffix.lower() in data.TEXT_SUFFIXES:
         with open(path, "rb") as source:
             beginning = source.read(_BYTES_LOOKED_AT)
-        values = sum(beginning.count(end) for end in (csv_file.separator(path).encode(), b"\n"))
+        values = sum(beginning.count(end) for end in (csv_scan.separator(path).encode(), b"\n"))
         return packed * values * 8 > STREAM_BYTES * len(beginning)
     if packed < STREAM_BYTES // 64 or (packed < STREAM_BYTES and not parquet.can_stream()):
         return False
@@ -90,6 +91,9 @@ class TableStream:
     seed : decides which, and the order of an epoch.
     buffer_bytes : about what all samples held for training take at once.
     dtype : of the inputs; that of the network saves a copy.
+    lanes : how many there are (see `edgewise.lanes`), at most one for each group of rows of the file. Several processes
+        read no more than their share of it if their number divides this one, which decides the order of an epoch. None
+        for 48, 24, 12, 6, 4, 2 or 1, as there are groups for and room in the buffers.
     processes : those that make such a stream of the same file together, from `edgewise.processes.join`. Each goes
         through its share of the file to learn; what is learnt has the same bits as in one process.
 
@@ -109,6 +113,7 @@ class TableStream:
         seed: int = 0,
         buffer_bytes: int = BUFFER_BYTES,
         dtype: str = "float32",
+        lanes: int | None = None,
         processes: Processes | None = None,
     ) -> None:
         if not (validation_share >= 0 and test_share >= 0 and validation_share + test_share < 1):
@@ -124,6 +129,12 @@ class TableStream:
             data.check_kind(path, name, kind)
         self.target, self.seed, self.buffer_bytes, self.dtype = target, seed, buffer_bytes, np.dtype(dtype)
         self.features = tuple(name for name in self.file.names if name != target)
+        largest, n_groups = max(self.file.group_rows), sum(n > 0 for n in self.file.group_rows)
+        if lanes is not None and not 1 <= lanes <= n_groups:
+            raise DataError(
+                f"{lanes} lanes are asked for; {self.file.path} has {n_groups} groups of rows, and so 1 to {n_groups} "
+                "lanes are possible"
+            )
         self._test_share, self._validation_end = test_share, test_share + validation_share
         self._training_from = self._validation_end
         self._encoding: tuple[losses.Loss, int] | None = None
@@ -135,9 +146,8 @@ class TableStream:
         self._validation_end = test_share + min(validation_share, VALIDATION_BYTES / row_bytes)
         self._training_from = self._validation_end
         sample_bytes = len(self.preprocessing.input_names) * self.dtype.itemsize
-        largest, n_groups = max(self.file.group_rows), sum(n > 0 for n in self.file.group_rows)
         self.lanes = Lanes.of(
-            3 * buffer_bytes // 4 // sample_bytes, largest, n_groups, buffer_bytes // (2 * self.file.open_bytes)
+            3 * buffer_bytes // 4 // sample_bytes, largest, n_groups, buffer_bytes // (2 * self.file.open_bytes), lanes
         )
         """What the order of an epoch is made of: a quarter of the buffers' bytes is for what they give."""
         self._range_rows: dict[Part, list[int]] = {}
@@ -171,7 +181,17 @@ class TableStream:
         return ((x, y) for x, y, _ in _Epoch(self, epoch, 0, 1))
 
     def share(self, rank: int, size: int) -> "Share":
-        """Every `size`-th training sample, from the `rank`-th on; no more of the file is read than their lanes need."""
+        """Every `size`-th training sample, from the `rank`-th on; no more of the file is read than their lanes need.
+
+        Warns the first process where it reads more than its share.
+        """
+        if self.lanes.n % size and rank == 0:
+            warnings.warn(
+                f"{size} processes share {self.lanes.n} lanes: each reads {len(self.lanes.of_process(rank, size))} of "
+                f"them. To read less, let the lanes be a multiple of the processes: {size} lanes, say (--lanes {size})",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         return Share(self, rank, size)
 
     @cached_property

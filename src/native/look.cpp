@@ -8,6 +8,7 @@ namespace {
 
 constexpr Size AT_ONCE = 512;  // weights whose squares are summed together
 constexpr Size FEW = 64;       // that are sooner summed than handed over
+constexpr Index ROWS = 64;     // of nodes whose numbers are summed in their own precision
 
 template <class T>
 double sum_of_squares(const Kernels<T>& kernels, const T* a, Size n) {
@@ -207,14 +208,22 @@ void Look<T>::levels(const Sweep<T>& of, const T* rows, Size first, Size units, 
     const Size width = of.kernels.width, lanes = of.shape.lanes, vectors = of.shape.vectors;
     const Index n = of.s.plan.n_nodes;
     std::fill_n(sizes, watched_.n_levels, 0.0);
+    constexpr Size FOUR = 16 / sizeof(T);  // or two: what divides every width
     for (Size unit = first; unit < first + units; ++unit) {
         const T* own = rows + unit / vectors * of.d_stride + unit % vectors * width;
-        for (Index row = 0; row < n; ++row, own += lanes) {
-            if (level_[row] < 0) continue;
-            T sums[4] = {};
-            for (Size l = 0; l < width; l += 4)
-                for (Size k = 0; k < std::min<Size>(4, width); ++k) sums[k] += square ? own[l + k] * own[l + k] : own[l + k];
-            sizes[level_[row]] += static_cast<double>((sums[0] + sums[1]) + (sums[2] + sums[3]));
+        for (Index begin = 0, end; begin < n; begin = end) {
+            const Index level = level_[begin];
+            for (end = begin + 1; end < n && end - begin < ROWS && level_[end] == level;) ++end;
+            if (level < 0) continue;
+            for (Size l = 0; l < width; l += FOUR) {
+                T sums[FOUR] = {};
+                for (Index row = begin; row < end; ++row)
+                    for (Size k = 0; k < FOUR; ++k) {
+                        const T one = own[row * lanes + l + k];
+                        sums[k] += square ? one * one : one;
+                    }
+                for (const T sum : sums) sizes[level] += static_cast<double>(sum);
+            }
         }
     }
     for (Index level = 0; level < watched_.n_levels; ++level)

@@ -20,14 +20,14 @@ struct Watched {
     double* seen;     // (3) samples; and lately tr Σ and |G|², of the gradient G and its covariance Σ over samples
     Size every;       // steps from one look to the next, counted from the first of all
     Size samples;     // to look at; 0 is a quarter of the step's, at least `few`
-    Size few, often;  // with looks less than `often` steps apart it is half of that, and G seldom asked for
+    Size few, often;  // with looks less than `often` steps apart it is half of that, and G is asked for at each of these
     double lately;    // samples over which closed, tr Σ and |G|² are averaged
     double dead_after, saturated_from;  // samples in a row without a gate; share of samples with a closed one
 
     Size wanted(Size step_size) const;
     bool due(Size step) const { return step % every == 0; }
     // Whether there is then more to hear of the gradient.
-    bool hears(Size step) const { return every >= often || step / every % often == 0; }
+    bool hears(Size step) const { return step / every % (every < often ? often : 2) == 0; }
 };
 
 // The columns of a look; then n_levels each of the root mean squares of Q_w, Q_wg and S; then n_levels - 1 each of the sums

@@ -30,12 +30,14 @@ T sum_groups(const T* from, Size stride, int n_groups, Size n, T factor, T* to) 
 
 template <class T>
 double sum_of_squares(const T* a, Size n) {
-    double total[8] = {};
+    double total[16] = {};
     Size k = 0;
-    for (; k + 8 <= n; k += 8)
-        for (int l = 0; l < 8; ++l) total[l] += static_cast<double>(a[k + l]) * a[k + l];
+    for (; k + 16 <= n; k += 16)
+        for (int l = 0; l < 16; ++l) total[l] += static_cast<double>(a[k + l]) * a[k + l];
     for (; k < n; ++k) total[0] += static_cast<double>(a[k]) * a[k];
-    return ((total[0] + total[4]) + (total[1] + total[5])) + ((total[2] + total[6]) + (total[3] + total[7]));
+    for (int half = 8; half > 0; half /= 2)
+        for (int l = 0; l < half; ++l) total[l] += total[l + half];
+    return total[0];
 }
 
 EDGEWISE_INLINE float square_root(float a) { return __builtin_sqrtf(a); }

@@ -57,6 +57,15 @@ def train(
             rich_help_panel=DATA_PANEL,
         ),
     ] = False,
+    lanes: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Of what is streamed, see docs/scaling.md: as many as --distributed processes, or twice or three "
+            "times, have each read its share alone.",
+            rich_help_panel=DATA_PANEL,
+        ),
+    ] = None,
     network: Annotated[
         Path | None, typer.Option(help="Train this network instead of a layerwise one.", rich_help_panel=DATA_PANEL)
     ] = None,
@@ -248,6 +257,7 @@ def train(
             sparse=sparse,
             test_share=test_share,
             stream=stream,
+            lanes=lanes,
         )
     watching = Watch() if watch else None
     on_epoch: list[Callable[[EpochRecord], Any]] = []

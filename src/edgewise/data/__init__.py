@@ -1,6 +1,6 @@
 """Tables of data made ready for a network: reading, splitting, and what preprocessing learns from the training part."""
 
-from edgewise.csv_file import MISSING_WORDS
+from edgewise.csv_scan import MISSING_WORDS
 from edgewise.data.moments import Moments
 from edgewise.data.preprocessing import (
     MAX_CATEGORIES,

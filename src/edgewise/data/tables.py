@@ -148,15 +148,11 @@ def read_columns(
 def open_file(path: str | PathLike[str], processes: Processes | None = None) -> File:
     """A file to be read piece by piece: CSV or TSV by its suffix, Parquet else. FormatError if it cannot be read.
 
-    processes : those that open it together; the first alone goes through a CSV file, and says what it has found.
+    processes : those that open it together; each goes through its part of a CSV file.
     """
-    if processes is None:
-        return csv_file.CsvFile(path) if _is_text(path) else parquet.ParquetFile(path)
-    if not _is_text(path):
-        return processes.each(lambda: parquet.ParquetFile(path))
-    gone_through = processes.each(lambda: csv_file.CsvFile(path) if processes.is_first else None)
-    found = processes.text_of_each("" if gone_through is None else gone_through.found())[0]
-    return processes.each(lambda: gone_through or csv_file.CsvFile.as_found(path, found))
+    if _is_text(path):
+        return csv_file.CsvFile(path, processes)
+    return parquet.ParquetFile(path) if processes is None else processes.each(lambda: parquet.ParquetFile(path))
 
 
 def column_names(path: str | PathLike[str]) -> tuple[str, ...]:

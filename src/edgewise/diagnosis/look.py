@@ -29,7 +29,8 @@ LATELY = 256
 FEW = 16
 """Of so many samples all are looked at: fewer would take nearly as long."""
 OFTEN = 16
-"""Where looks are fewer steps apart, they are at half of the samples, and noise is heard at each 16th alone."""
+"""Where looks are fewer steps apart, they are at half of the samples, and noise is heard at each 16th alone; else at
+every second one."""
 
 
 class Column(IntEnum):
@@ -159,7 +160,7 @@ def take(
     else:
         output = core.forward(net, x)
         core.backward(np.ascontiguousarray(start.seed(np.ascontiguousarray(output.T)).sensitivity[0].T), step, row)
-    if every >= OFTEN or step // every % OFTEN == 0:
+    if step // every % (OFTEN if every < OFTEN else 2) == 0:
         _hear(record, memory, n)
     if core is None:
         _changed(net, known, record.network, row)

@@ -143,10 +143,8 @@ class Watch:
     def _by_core(self, network: Network, samples: int | None, step_size: int, threads: int | None) -> NativeLook | None:
         return look.in_core(network, self._remembered(network), self.every, samples, step_size, threads)
 
-    @property
-    def room(self) -> int:
-        """How many looks the core may take before it hands them over."""
-        width = len(self._rows[0][1]) if self._rows else NUMBERS_AT_ONCE  # after the first it is known
+    def room(self, width: int) -> int:
+        """How many looks, each so many numbers wide, the core may take before it hands them over."""
         return min(self.keep + 1 - len(self._rows), max(1, NUMBERS_AT_ONCE // width))
 
     def looked(

@@ -10,6 +10,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 
 #include "../network_view.hpp"
 #include "../threads.hpp"
@@ -47,9 +48,15 @@ inline Index checked_size(std::size_t size, const char* what) {
 template <class A>
 void check_range(const A& values, std::size_t bound, const char* what) {
     const auto* v = values.data();
-    bool outside = false;  // without leaving the loop, which then takes many at a time
-    for (std::size_t k = 0; k < values.size(); ++k) outside |= static_cast<std::size_t>(v[k]) >= bound;  // negative: huge
-    if (outside) throw std::out_of_range(std::string(what) + " holds an index that is out of range");
+    using Unsigned = std::make_unsigned_t<std::remove_cv_t<std::remove_reference_t<decltype(*v)>>>;
+    constexpr Unsigned top = Unsigned(1) << (std::numeric_limits<Unsigned>::digits - 1);  // bounds of bytes are lower
+    const Unsigned last = static_cast<Unsigned>(static_cast<Unsigned>(bound < top ? bound : top) - 1);
+    Unsigned bits = 0;  // the top one once a value is beyond the last; without leaving the loop, which takes many at a time
+    for (std::size_t k = 0; k < values.size(); ++k) {
+        const Unsigned one = static_cast<Unsigned>(v[k]);  // negative: huge
+        bits |= one | static_cast<Unsigned>(last - one);
+    }
+    if (bits & top) throw std::out_of_range(std::string(what) + " holds an index that is out of range");
 }
 
 inline void check_size(std::size_t found, std::size_t wanted, const char* what) {
