@@ -481,6 +481,7 @@ def test_trainers_over_wrong_arrays_are_refused():
         "dead_after": 256.0,
         "saturated_from": 0.5,
         "step_size": 4,
+        "beside": True,
         "threads": 1,
     }
     for wrong in (

@@ -85,7 +85,7 @@ def test_a_moment_is_the_budget_of_its_step():
 class WatchByNumPy(ew.Watch):
     """No look is the core's."""
 
-    def _by_core(self, network, samples, step_size, threads):
+    def _by_core(self, network, samples, step_size, threads, *, beside):
         return None
 
 

@@ -115,6 +115,7 @@ class Look32:
         dead_after: float,
         saturated_from: float,
         step_size: int,
+        beside: bool,
         threads: int,
     ) -> None: ...
     def forward(self, weight: Floats, bias: Floats, response: Floats, x: Floats, output: Floats) -> None: ...

@@ -7,18 +7,11 @@ namespace edgewise {
 namespace {
 
 constexpr Size AT_ONCE = 512;  // weights whose squares are summed together
-constexpr Size FEW = 64;       // that are sooner summed than handed over
 constexpr Index ROWS = 64;     // of nodes whose numbers are summed in their own precision
 
 template <class T>
-double sum_of_squares(const Kernels<T>& kernels, const T* a, Size n) {
-    if (n > FEW) return kernels.sum_of_squares(a, n);
-    T sums[4] = {};
-    Size k = 0;
-    for (; k + 4 <= n; k += 4)
-        for (int l = 0; l < 4; ++l) sums[l] += a[k + l] * a[k + l];
-    for (; k < n; ++k) sums[0] += a[k] * a[k];
-    return static_cast<double>((sums[0] + sums[1]) + (sums[2] + sums[3]));
+bool by_level(const Structure& s, Size step_size) {
+    return shape_of(s, step_size, kernels<T>().width, sizeof(T), false).by_level;
 }
 
 constexpr double NONE = std::numeric_limits<double>::quiet_NaN();
@@ -31,9 +24,10 @@ Size Watched::wanted(Size step_size) const {
 }
 
 template <class T>
-Look<T>::Look(const Structure& s, const Watched& watched, Size most_samples, int threads)
-    : sweep(s, kernels<T>(), most_samples, threads),
-      squares_(s, kernels<T>(), 2 * static_cast<Size>(sweep.shape.n_tiles) * sweep.shape.lanes, threads),
+Look<T>::Look(const Structure& s, const Watched& watched, Size step_size, bool beside, int threads)
+    : sweep(s, kernels<T>(), watched.wanted(step_size), threads, beside && !by_level<T>(s, step_size)),
+      squares_(s, kernels<T>(), 2 * static_cast<Size>(sweep.shape.n_tiles) * sweep.shape.lanes, threads,
+               beside && !by_level<T>(s, step_size)),
       squared_(s), watched_(watched), most_threads_(threads), threads_(threads), level_(s.plan.n_nodes),
       width_(watched.n_levels) {
     for (Index row = 0; row < s.plan.n_nodes; ++row) {
@@ -47,7 +41,7 @@ Look<T>::Look(const Structure& s, const Watched& watched, Size most_samples, int
     squares_.expect_seeds(s.n_outputs, s.output_seed);
     squares_.expect_gates();
     squared_sensitivity_ = Buffer<T>(times(squares_.shape.n_tiles, squares_.d_stride));
-    list_runs();
+    list_pieces();
 }
 
 template <class T>
@@ -56,17 +50,26 @@ void Look<T>::use_threads(int n) {
     for (Sweep<T>* one : {&sweep, &squares_}) one->n_threads = std::min(one->n_threads, threads_);
 }
 
+// Slots come in their order.
 template <class T>
-void Look<T>::add_run(Size begin, Size end, Index level) {
-    if (level < 1 || begin == end) return;
-    if (!runs_.empty() && runs_.back().end == begin && runs_.back().level == level)
-        runs_.back().end = end;
-    else
-        runs_.push_back({begin, end, level});
+void Look<T>::add_slot(Size slot, Index level) {
+    if (level < 1) return;
+    if (!pieces_.empty() && pieces_.back().level == level && slot - pieces_.back().begin < AT_ONCE) {
+        for (Size k = pieces_.back().end; k < slot; ++k) {
+            if (!leads_on_) {
+                leads_on_ = Buffer<T>(sweep.n_slots());
+                std::fill_n(leads_on_.data(), sweep.n_slots(), T(1));
+            }
+            leads_on_[k] = 0;
+        }
+        pieces_.back().end = slot + 1;
+    } else {
+        pieces_.push_back({slot, slot + 1, level});
+    }
 }
 
 template <class T>
-void Look<T>::list_runs() {
+void Look<T>::list_pieces() {
     const PlanView& plan = sweep.s.plan;
     std::vector<Index> head_of_share(plan.n_extra);
     for (Index row = 0; row < plan.n_nodes; ++row)
@@ -76,13 +79,13 @@ void Look<T>::list_runs() {
     };
     for (Index row = 0; row < plan.n_nodes; ++row)
         for (Index a = plan.out_start[row]; a < plan.out_start[row + 1]; ++a)
-            if (level_[head(a)] >= 0) add_run(a, a + 1, level_[row]);
+            if (level_[head(a)] >= 0) add_slot(a, level_[row]);
     for (Index b = 0; b < plan.n_blocks; ++b) {
         const Block& block = plan.blocks[b];
         Size slot = plan.n_arcs + block.slot;
         for (Index h = 0; h < block.n_heads; ++h)
             for (Index t = 0; t < block.n_tails; ++t, ++slot)
-                if (level_[block.head + h] >= 0) add_run(slot, slot + 1, level_[block.tail + t]);
+                if (level_[block.head + h] >= 0) add_slot(slot, level_[block.tail + t]);
     }
 }
 
@@ -136,12 +139,7 @@ void Look<T>::backward(const Parameters<T>& p, const T* seed, Size step, double*
     sweep.sensitivity = sensitivity_.data();
     sweep.run(
         p, false, false, &SENSITIVITIES, false,
-        [&](Size tile, int) {
-            sweep.read_seeds(tile, seed, nullptr);
-            sweep.kernels.clear_padding(sweep.seed.data() + tile * sweep.seed_stride(), sweep.n_seeds, sweep.shape.vectors,
-                                        sweep.valid(tile));
-        },
-        [](Size, int) {});
+        [&](Size tile, int) { sweep.read_sensitivities(tile, seed); }, [](Size, int) {});
     seen(p, step, row);
 }
 
@@ -191,12 +189,8 @@ void Look<T>::start_squares(Size tile, Size units) {
             const auto activation = static_cast<Activation>(plan.activation[row]);
             if (plan.n_extra > 0) std::copy_n(value + row * from_lanes, width, same_value + row * to_lanes);
             if (plan.is_input[row] || activation == Activation::identity) continue;
-            if (open)
-                std::fill_n(squared_gate, width, T(1));
-            else if (activation == Activation::relu)
-                for (Size l = 0; l < width; ++l) squared_gate[l] = value[row * from_lanes + l] > T(0) ? T(1) : T(0);
-            else
-                for (Size l = 0; l < width; ++l) squared_gate[l] = gate[row * from_lanes + l] * gate[row * from_lanes + l];
+            square_gates(activation, open, value + row * from_lanes, gate ? gate + row * from_lanes : nullptr, width,
+                         squared_gate);
         }
     }
 }
@@ -327,28 +321,40 @@ template <class T>
 void Look<T>::after(const T* parameter, const Index* slot_parameter, double* row) {
     row[static_cast<int>(Column::noise)] = watched_.seen[1];
     row[static_cast<int>(Column::signal)] = watched_.seen[2];
+    std::vector<double> sums(2 * pieces_.size());
+    const auto sum = [&](Size k) {
+        const Size begin = pieces_[k].begin, count = pieces_[k].end - begin;
+        T old[AT_ONCE], difference[AT_ONCE];
+        if (slot_parameter) {
+            for (Size l = 0; l < count; ++l) {
+                const Index place = slot_parameter[begin + l];
+                old[l] = before_[place];
+                difference[l] = parameter[place] - old[l];
+            }
+        } else {
+            for (Size l = 0; l < count; ++l) {
+                old[l] = before_[begin + l];
+                difference[l] = parameter[begin + l] - old[l];
+            }
+        }
+        if (leads_on_)
+            for (Size l = 0; l < count; ++l) {
+                old[l] *= leads_on_[begin + l];
+                difference[l] *= leads_on_[begin + l];
+            }
+        sums[2 * k] = sweep.kernels.sum_of_squares(difference, count);
+        sums[2 * k + 1] = sweep.kernels.sum_of_squares(old, count);
+    };
+    share_out_pieces(most_threads_, static_cast<Size>(pieces_.size()), PIECE / AT_ONCE, [&](Size begin, Size end, int) {
+        for (Size k = begin; k < end; ++k) sum(k);
+    });
     double* changed = row + static_cast<int>(Column::count) + 3 * watched_.n_levels;
     double* were = changed + watched_.n_levels - 1;
     std::fill_n(changed, 2 * (watched_.n_levels - 1), 0.0);
-    for (const Run& run : runs_)
-        for (Size begin = run.begin; begin < run.end; begin += AT_ONCE) {
-            const Size count = std::min(AT_ONCE, run.end - begin);
-            const T* old = before_.data() + begin;
-            const T* now = parameter + begin;
-            T picked[2][AT_ONCE];
-            if (slot_parameter) {
-                for (Size k = 0; k < count; ++k) {
-                    picked[0][k] = before_[slot_parameter[begin + k]];
-                    picked[1][k] = parameter[slot_parameter[begin + k]];
-                }
-                old = picked[0];
-                now = picked[1];
-            }
-            T difference[AT_ONCE];
-            for (Size k = 0; k < count; ++k) difference[k] = now[k] - old[k];
-            were[run.level - 1] += sum_of_squares(sweep.kernels, old, count);
-            changed[run.level - 1] += sum_of_squares(sweep.kernels, difference, count);
-        }
+    for (std::size_t k = 0; k < pieces_.size(); ++k) {
+        changed[pieces_[k].level - 1] += sums[2 * k];
+        were[pieces_[k].level - 1] += sums[2 * k + 1];
+    }
 }
 
 template <class T>

@@ -37,11 +37,12 @@ enum class Column { step, place, samples, loss, open, dead, saturated, noise, si
 template <class T>
 class Look {
 public:
-    Look(const Structure& s, const Watched& watched, Size most_samples, int threads);
+    // beside: whether it looks while others take the step of `step_size` samples, unless that is shared out level by level.
+    Look(const Structure& s, const Watched& watched, Size step_size, bool beside, int threads);
 
     static std::size_t row_size(Index n_levels) { return static_cast<std::size_t>(Column::count) + 5 * n_levels - 2; }
 
-    // On how many threads it works; at most as many as it was made for.
+    // On how many threads it works while a step is taken; at most as many as it was made for.
     void use_threads(int n);
     // Before the step: `count` samples from `place` of the order on; as below leaves the sums of their gradients as well, if
     // that is wanted.
@@ -65,7 +66,7 @@ public:
     Sweep<T> sweep;
 
 private:
-    struct Run {
+    struct Piece {
         Size begin, end;
         Index level;
     };
@@ -76,15 +77,16 @@ private:
     void start_squares(Size tile, Size units);
     void levels(const Sweep<T>& of, const T* rows, Size first, Size units, bool square, double* sizes);
     void follow(Size step, double* row);
-    void list_runs();
-    void add_run(Size begin, Size end, Index level);
+    void list_pieces();
+    void add_slot(Size slot, Index level);
 
     Sweep<T> squares_;  // of twice the samples
     Squares<T> squared_;
     Watched watched_;
     int most_threads_, threads_;
     std::vector<Index> level_, width_;  // (n_nodes) by row; (n_levels) nodes
-    std::vector<Run> runs_;             // slots whose weights lead from one level
+    std::vector<Piece> pieces_;         // slots whose weights lead from one level
+    Buffer<T> leads_on_;                // (n_slots) 0 for slots in there whose head leads to no output; empty if there are none
     Buffer<T> gate_, sensitivity_;      // (n_tiles, n_nodes, lanes)
     Buffer<T> squared_sensitivity_;     // the same of squares_
     Buffer<T> before_;

@@ -1,6 +1,7 @@
 // Parameters as the passes read them: by row, by head, by tail and by block, from the caller's order.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
 
@@ -47,6 +48,18 @@ public:
 private:
     Buffer<T> out_weight_, block_passed_;
 };
+
+// (n) squares of the gates Φ′(s), where these are in `gate` or follow from the values y; for the recursion with all gates
+// open, 1. No gate of inputs and of the identity is read.
+template <class T>
+void square_gates(Activation activation, bool open, const T* value, const T* gate, Size n, T* squared) {
+    if (open)
+        std::fill_n(squared, n, T(1));
+    else if (activation == Activation::relu)
+        for (Size l = 0; l < n; ++l) squared[l] = T(value[l] > T(0));
+    else
+        for (Size l = 0; l < n; ++l) squared[l] = gate[l] * gate[l];
+}
 
 // A structure's parameters as last used, kept so that passes with the same numbers share them.
 template <class T>

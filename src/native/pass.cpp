@@ -95,11 +95,7 @@ void Pass<T>::start_from(const T* seed, Index n_seeds, const Index* seed_row) {
     require_gates();
     seed_row_.assign(seed_row, seed_row + sweep_.s.plan.n_nodes);
     sweep_.expect_seeds(n_seeds, seed_row_.data());
-    read_tiles(n_seeds, [&](Size tile) {
-        sweep_.read_seeds(tile, seed, nullptr);
-        sweep_.kernels.clear_padding(sweep_.seed.data() + tile * sweep_.seed_stride(), n_seeds, sweep_.shape.vectors,
-                                     sweep_.valid(tile));
-    });
+    read_tiles(n_seeds, [&](Size tile) { sweep_.read_sensitivities(tile, seed); });
 }
 
 template <class T>
@@ -116,11 +112,7 @@ void Pass<T>::square(bool open) {
         for (Index row = 0; row < plan.n_nodes; ++row, value += lanes, gate += lanes) {
             const auto activation = static_cast<Activation>(plan.activation[row]);
             if (plan.is_input[row] || activation == Activation::identity) continue;
-            if (open)
-                std::fill_n(gate, lanes, T(1));
-            else
-                for (Size l = 0; l < lanes; ++l)
-                    gate[l] = activation == Activation::relu ? T(value[l] > T(0)) : gate[l] * gate[l];
+            square_gates(activation, open, value, gate, lanes, gate);
         }
     });
     has_values_ = true;

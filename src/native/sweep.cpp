@@ -27,16 +27,16 @@ int useful_threads(const Structure& s, Size samples, int wanted) {
 
 }  // namespace
 
-Shape shape_of(const Structure& s, Size samples, int width, int bytes) {
+Shape shape_of(const Structure& s, Size samples, int width, int bytes, bool alone) {
     Shape shape{};
     const bool mostly_blocks = s.plan.n_block_arcs > s.plan.n_arcs;
     const double work = work_of(s, samples);
     const bool few_tiles = samples <= width;
     shape.by_level = work / std::max<Index>(1, s.n_levels) > LEVEL_WORK &&
                      (mostly_blocks || few_tiles || s.plan.n_arcs > MANY_ARCS);
-    const bool for_several = work > 2 * THREAD_WORK && !shape.by_level;
-    const bool alone = s.can_overwrite && !s.keeps_gates;  // the values, without d
-    const Size rows = alone ? s.plan.n_nodes : s.plan.n_nodes * Size(2) + s.plan.n_extra;
+    const bool for_several = work > 2 * THREAD_WORK && !shape.by_level && !alone;
+    const bool one_array = s.can_overwrite && !s.keeps_gates;  // the values, without d
+    const Size rows = one_array ? s.plan.n_nodes : s.plan.n_nodes * Size(2) + s.plan.n_extra;
     const Size whole = samples - samples % width + (samples % width ? width : 0);
     shape.vectors = 1;
     for (int vectors : {2, 4, 8}) {
@@ -59,8 +59,8 @@ Shape shape_of(const Structure& s, Size samples, int width, int bytes) {
 }
 
 template <class T>
-Sweep<T>::Sweep(const Structure& structure, const Kernels<T>& table, Size n_samples, int threads)
-    : s(structure), kernels(table), shape(shape_of(structure, n_samples, table.width, sizeof(T))), samples(n_samples),
+Sweep<T>::Sweep(const Structure& structure, const Kernels<T>& table, Size n_samples, int threads, bool alone)
+    : s(structure), kernels(table), shape(shape_of(structure, n_samples, table.width, sizeof(T), alone)), samples(n_samples),
       n_tiles(shape.n_tiles), n_threads(useful_threads(structure, n_samples, threads)),
       y_stride(static_cast<Size>(times(s.plan.n_nodes, shape.lanes))),
       d_stride(static_cast<Size>(times(static_cast<std::size_t>(s.plan.n_nodes) + s.plan.n_extra, shape.lanes))),

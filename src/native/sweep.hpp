@@ -23,12 +23,13 @@ struct Shape {
     int n_groups;   // of tiles; each group has a sum of gradients of its own
 };
 
-Shape shape_of(const Structure& s, Size samples, int width, int bytes);
+// alone: whether one thread takes all tiles, which then need not be enough to share out.
+Shape shape_of(const Structure& s, Size samples, int width, int bytes, bool alone);
 
 template <class T>
 class Sweep {
 public:
-    Sweep(const Structure& structure, const Kernels<T>& kernels, Size samples, int threads);
+    Sweep(const Structure& structure, const Kernels<T>& kernels, Size samples, int threads, bool alone = false);
 
     // How many samples the next run is of; at most as many as it was made for.
     void hold(Size n_samples);
@@ -48,11 +49,15 @@ public:
     // After a run that wrote over the values: room for these elsewhere, with the inputs in it, and S(j⁻,t) in d.
     void part_values();
 
-    // To one tile's inputs from x (samples, n_inputs), to its seeds from sensitivities or targets (samples, n_seeds):
+    // To one tile's inputs from x (samples, n_inputs), to its seeds from targets or sensitivities (samples, n_seeds):
     // sample k of all is sample[k] of the array, or k if that is null.
     void read_inputs(Size tile, const T* x, const Size* sample);
     void read_seeds(Size tile, const T* from, const Size* sample);
-    // Both, of data for training, where seeds are targets.
+    void read_sensitivities(Size tile, const T* from) {
+        read_seeds(tile, from, nullptr);
+        kernels.clear_padding(seed.data() + tile * seed_stride(), n_seeds, shape.vectors, valid(tile));
+    }
+    // Inputs and targets, of data for training, where seeds are targets.
     void read(Size tile, const TrainingData<T>& data, const Size* sample) {
         read_inputs(tile, data.x, sample);
         if (data.y) read_seeds(tile, data.y, sample);

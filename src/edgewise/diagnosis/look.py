@@ -115,9 +115,17 @@ def _known(net: Network) -> _Known:
 
 
 def in_core(
-    net: Network, memory: Memory, every: int, samples: int | None, step_size: int, threads: int | None
+    net: Network,
+    memory: Memory,
+    every: int,
+    samples: int | None,
+    step_size: int,
+    threads: int | None,
+    *,
+    beside: bool,
 ) -> engines.NativeLook | None:
-    """What looks from within the core at steps of so many samples; None if an activation is none of the core's."""
+    """What looks from within the core at steps of so many samples, `beside` the step or between two; None if an
+    activation is none of the core's."""
     known = _known(net)
     arrays: dict[str, Any] = {name: getattr(known, name) for name in _Known.__slots__}
     arrays |= {name: getattr(memory, name) for name in Memory.__slots__}
@@ -125,6 +133,7 @@ def in_core(
         None,
         net,
         step_size=step_size,
+        beside=beside,
         threads=threads,
         n_levels=known.n_levels,
         arrays=arrays,

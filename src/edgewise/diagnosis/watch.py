@@ -133,15 +133,18 @@ class Watch:
     def _between(self, network: Network, n: int) -> NativeLook | None:
         """What looks at n samples between steps; the last one if it can."""
         if self._last_look is None or self._last_look[0] is not network.plan or self._last_look[1] < n:
-            self._last_look = network.plan, n, self._by_core(network, n, n, None)
+            self._last_look = network.plan, n, self._by_core(network, n, n, None, beside=False)
         return self._last_look[2]
 
     def look(self, network: Network, step_size: int, threads: int | None) -> NativeLook | None:
         """What looks for it within the core; see `edgewise.run.Looker`."""
-        return self._by_core(network, self.samples, step_size, threads)
+        return self._by_core(network, self.samples, step_size, threads, beside=True)
 
-    def _by_core(self, network: Network, samples: int | None, step_size: int, threads: int | None) -> NativeLook | None:
-        return look.in_core(network, self._remembered(network), self.every, samples, step_size, threads)
+    def _by_core(
+        self, network: Network, samples: int | None, step_size: int, threads: int | None, *, beside: bool
+    ) -> NativeLook | None:
+        memory = self._remembered(network)
+        return look.in_core(network, memory, self.every, samples, step_size, threads, beside=beside)
 
     def room(self, width: int) -> int:
         """How many looks, each so many numbers wide, the core may take before it hands them over."""

@@ -42,7 +42,7 @@ void bind_look(nb::module_& module, const char* name) {
                 In<std::uint8_t> hidden, In<std::uint8_t> squashing, In<std::uint8_t> smooth, Out<double> closed,
                 Out<std::int64_t> last_open, Out<std::int64_t> step_of, Out<std::uint8_t> opened, Out<double> seen,
                 std::size_t every, std::size_t samples, std::size_t few, std::size_t often, double lately, double dead_after,
-                double saturated_from, std::size_t step_size, int threads) {
+                double saturated_from, std::size_t step_size, bool beside, int threads) {
                  const edgewise::Structure& s = structure.view();
                  const auto check = [&](const auto& array, const char* what) { check_size(array.size(), s.plan.n_nodes, what); };
                  check(level, "level");
@@ -68,7 +68,7 @@ void bind_look(nb::module_& module, const char* name) {
                  std::unique_ptr<edgewise::Look<T>> look;
                  {
                      nb::gil_scoped_release release;
-                     look = std::make_unique<edgewise::Look<T>>(s, watched, most, team_size(threads));
+                     look = std::make_unique<edgewise::Look<T>>(s, watched, size(step_size), beside, team_size(threads));
                  }
                  std::vector<nb::object> kept{nb::cast(level), nb::cast(closed_below), nb::cast(hidden), nb::cast(squashing),
                                               nb::cast(smooth), nb::cast(closed), nb::cast(last_open), nb::cast(step_of),
@@ -80,7 +80,7 @@ void bind_look(nb::module_& module, const char* name) {
              nb::arg("smooth").noconvert(), nb::arg("closed").noconvert(), nb::arg("last_open").noconvert(),
              nb::arg("step_of").noconvert(), nb::arg("opened").noconvert(), nb::arg("seen").noconvert(),
              nb::arg("every"), nb::arg("samples"), nb::arg("few"), nb::arg("often"), nb::arg("lately"), nb::arg("dead_after"),
-             nb::arg("saturated_from"), nb::arg("step_size"), nb::arg("threads"))
+             nb::arg("saturated_from"), nb::arg("step_size"), nb::arg("beside"), nb::arg("threads"))
         .def("forward",
              [](Bound& self, In<T> weight, In<T> bias, In<T> response, In2<T> x, Out2<T> output) {
                  const edgewise::Structure& s = self.structure->view();
