@@ -4,6 +4,7 @@ Both keep, of every parameter, the parameter itself, the optimizer's moments, an
 Outside they are pairs: (E,) of the weights and (N,) of the biases, in the network's order.
 """
 
+import time
 from dataclasses import dataclass, field, fields, replace
 from typing import Protocol
 
@@ -138,7 +139,16 @@ class _StepsHere:
         """of the last step's mean gradient, before it was clipped"""
 
     def run(self, work: Work, place: int, n_steps: int, seconds: float, look: NativeLook | None = None) -> int:
-        """One step, whatever is asked for."""
+        """As `NativeTraining.run`, without looks; processes, which have to agree after how many, take one step."""
+        until = time.perf_counter() + seconds
+        for _ in range(n_steps if self._method.processes is None else 1):
+            place = self._take(work, place)
+            if self.diverged or place == len(work.chunk.order) or time.perf_counter() >= until:
+                break
+        return place
+
+    def _take(self, work: Work, place: int) -> int:
+        """One step; the place reached."""
         method, network, chunk = self._method, self._network, work.chunk
         end = min(place + method.step_size, len(chunk.order))
         first, total, gradient = place, 0.0, np.zeros_like(self._parameters)
