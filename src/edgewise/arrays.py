@@ -40,7 +40,7 @@ def checksum(*arrays: NDArray[Any]) -> int:
 
 def all_finite(array: FloatArray) -> bool:
     """Whether a contiguous array of float32 or float64 holds no NaN and no infinity."""
-    return _core.all_finite32(array) if array.dtype == np.float32 else _core.all_finite64(array)
+    return _core.all_finite32(array) if array.itemsize == 4 else _core.all_finite64(array)
 
 
 def shuffled(rows: NDArray[np.int64], seed: int, epoch: int, part: int = 0) -> NDArray[np.int64]:

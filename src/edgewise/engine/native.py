@@ -81,7 +81,7 @@ class NativePass:
     def __init__(self, network: "Network", x: FloatArray, threads: int | None, *, gates: bool) -> None:
         self._network = network
         self._n_samples, self._x, self._threads = len(x), x, _team(threads)
-        kind = _core.Pass32 if network.dtype == np.float32 else _core.Pass64
+        kind = _core.Pass32 if x.itemsize == 4 else _core.Pass64  # comparing types takes longer
         self._pass = kind(
             structure_of(network), network.weight, network.bias, network.response, x, gates, self._threads
         )
