@@ -104,8 +104,9 @@ def test_what_is_given_is_from_all_over_a_sorted_file(size, n, least):
 
 
 def test_the_more_lanes_the_smaller_the_groups():
-    assert Lanes.of(12_000, 160, 100, 0).n == 48
-    assert Lanes.of(12_000, 160, 47, 0).n == 24
+    assert Lanes.of(12_000, 160, 480, 0).n == 48
+    assert Lanes.of(12_000, 160, 479, 0).n == 24
+    assert Lanes.of(12_000, 160, 239, 0).n == 12
     assert Lanes.of(12_000, 600, 100, 0).n == 12
     assert Lanes.of(12_000, 1300, 100, 0).n == 6
     assert Lanes.of(12_000, 5000, 100, 0).n == 2  # which can always be gone on with

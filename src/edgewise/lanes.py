@@ -14,7 +14,9 @@ from math import gcd
 
 CHOICES = (48, 24, 12, 6, 4, 2, 1)
 """How many lanes there are if nobody says: numbers that many numbers of processes divide."""
-FEW = 4
+FEW, SOME = 4, 12
+GROUPS_OF_MANY = 10
+"""More lanes than SOME have so many groups each: those that are parted, fewer than the lanes, are read twice or more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,8 @@ class Lanes:
         held_open : in how many at a time that can be done; for n lanes it is done in n at a time.
         """
         if n is None:
-            choices = [n for n in CHOICES if n <= max(1, n_groups)]
+            most = max(min(n_groups, SOME), n_groups // GROUPS_OF_MANY, 1)
+            choices = [n for n in CHOICES if n <= most]
             n = next((n for n in choices if largest <= 2 * room // (3 * n)), 0)
             if n < min(FEW, choices[0]):
                 n = next(n for n in choices if n <= max(2, held_open))

@@ -93,7 +93,7 @@ class TableStream:
     dtype : of the inputs; that of the network saves a copy.
     lanes : how many there are (see `edgewise.lanes`), at most one for each group of rows of the file. Several processes
         read no more than their share of it if their number divides this one, which decides the order of an epoch. None
-        for 48, 24, 12, 6, 4, 2 or 1, as there are groups for and room in the buffers.
+        for 48, 24, 12, 6, 4, 2 or 1, as there are groups for and room in the buffers; more than that cost some time.
     processes : those that make such a stream of the same file together, from `edgewise.processes.join`. Each goes
         through its share of the file to learn; what is learnt has the same bits as in one process.
 
