@@ -26,8 +26,8 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
 SLOW = {"timeout": 240, "capture_output": True, "text": True}
 
 
-def torchrun(*command, folder, restarts=0, size=2, **options):
-    words = [*TORCHRUN, "--standalone", "--nproc-per-node", str(size), "--max-restarts", str(restarts), *command]
+def torchrun(*command, folder, restarts=0, size=2, machines=("--standalone",), **options):
+    words = [*TORCHRUN, *machines, "--nproc-per-node", str(size), "--max-restarts", str(restarts), *command]
     return subprocess.Popen(
         words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, **options
     )
@@ -276,6 +276,38 @@ def test_a_killed_process_is_started_again_and_the_run_goes_on(tmp_path):
     assert epochs[-1] == 39
     found = ew.load(tmp_path / "both" / "network.json")
     assert_close(found.weight, expected.weight, 1e-6)
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs Linux to find the processes")
+def test_where_one_of_two_machines_loses_a_process_both_go_on(tmp_path):
+    """Whose torchruns count their restarts each by itself: the other one has none."""
+    run = [*RUN, "--epochs", "30", "--patience", "30"]
+    expected = alone(tmp_path, *run)
+    more = ["--checkpoint-every", "50", "--out", "both", "--distributed"]
+    there = ["--nnodes", "2", "--rdzv-backend", "c10d", "--rdzv-endpoint", f"127.0.0.1:{free_ports(1)[0]}"]
+    there += ["--rdzv-id", "1", "--local-addr", "127.0.0.1"]
+    both = [
+        torchrun(
+            *EDGEWISE,
+            *run,
+            *more,
+            folder=tmp_path,
+            restarts=2,
+            size=1,
+            machines=[*there, "--rdzv-conf", f"is_host={n}"],
+        )
+        for n in (1, 0)
+    ]
+    try:
+        wait_for((tmp_path / "both" / "checkpoint.safetensors.previous").exists)
+        [[(rank, worker)]] = [list(workers(process.pid).items()) for process in both[1:]]
+        os.kill(worker, signal.SIGKILL)
+    finally:
+        errors = [finish(process)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], errors
+    assert "exitcode: -9" in errors[1]
+    assert rank in (0, 1)
+    assert_close(ew.load(tmp_path / "both" / "network.json").weight, expected.weight, 1e-9)
 
 
 JOINED = """

@@ -16,7 +16,7 @@ CHOICES = (48, 24, 12, 6, 4, 2, 1)
 """How many lanes there are if nobody says: numbers that many numbers of processes divide."""
 FEW, SOME = 4, 12
 GROUPS_OF_MANY = 10
-"""More lanes than SOME have so many groups each: those that are parted, fewer than the lanes, are read twice or more."""
+"""More lanes than SOME have so many groups each: those that are parted, one a lane at most, are read more than once."""
 
 
 @dataclass(frozen=True, slots=True)

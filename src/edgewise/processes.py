@@ -5,6 +5,7 @@ torch.distributed (gloo). All they exchange are sums of arrays, of which every p
 """
 
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -38,6 +39,8 @@ class Processes:
     on_this_machine: int
     distributed: Any
     """torch.distributed, with the group begun"""
+    restarted: bool
+    """whether torchrun has started them again after losing some"""
 
     @property
     def is_first(self) -> bool:
@@ -147,25 +150,44 @@ def join(seconds: float = SECONDS_TO_WAIT) -> Iterator[Processes]:
             f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set: start the processes with torchrun, "
             "such as torchrun --nproc-per-node 2 --no-python edgewise train digits --distributed"
         )
-    from torch.distributed import PrefixStore  # type: ignore[attr-defined]
     from torch.distributed.rendezvous import rendezvous
 
     wait = timedelta(seconds=seconds)
     try:
         store, rank, size = next(rendezvous("env://", timeout=wait))
-        # torchrun may keep its store when it starts processes again, and in it where the lost ones were to be found
-        store = PrefixStore(f"start {_start()}", store)
+        store, restarted = _meet(store, rank, size, seconds)
         distributed.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=wait)
     except (RuntimeError, ValueError) as error:
         raise EdgewiseError(f"the other processes were not found: {str(error).splitlines()[0]}") from None
-    yield Processes(rank, size, int(os.environ.get("LOCAL_WORLD_SIZE", "1")), distributed)
+    yield Processes(rank, size, int(os.environ.get("LOCAL_WORLD_SIZE", "1")), distributed, restarted)
     distributed.destroy_process_group()  # not after an error: the others may never come to it
 
 
-def restarted() -> bool:
-    """Whether torchrun has started the processes again after losing some."""
-    return _start() > 0
+def _meet(store: Any, rank: int, size: int, seconds: float) -> tuple[Any, bool]:
+    """A part of the store for those alone that start now, and whether torchrun has started any of them again.
 
+    torchrun keeps its store when it starts processes again, and in it what the lost ones have left; and each machine's
+    torchrun counts only the restarts that its own processes caused. So the first process calls a meeting under a name
+    that was never used, and begins it when all others have answered; these know by their own answers that it is no
+    earlier one. RuntimeError if they are not there in time.
+    """
+    from torch.distributed import PrefixStore  # type: ignore[attr-defined]
 
-def _start() -> int:
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+    again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
+    me, until = f"{secrets.token_hex(8)}:{int(again)}", time.monotonic() + seconds
+    if rank == 0:
+        store.set("meeting", me)
+        answers = [f"{me} {other}" for other in range(1, size)]
+        store.wait(answers, timedelta(seconds=seconds))
+        there = [me, *(store.get(answer).decode() for answer in answers)]
+        store.set(f"{me} begins", " ".join(there))
+        return PrefixStore(me, store), any(each.endswith("1") for each in there)
+    while time.monotonic() < until:
+        meeting = store.get("meeting").decode()
+        store.set(f"{meeting} {rank}", me)
+        if store.check([f"{meeting} begins"]):
+            there = store.get(f"{meeting} begins").decode().split()
+            if me in there:
+                return PrefixStore(meeting, store), any(each.endswith("1") for each in there)
+        time.sleep(0.02)
+    raise RuntimeError(f"the first process has not begun within {seconds:g} s")

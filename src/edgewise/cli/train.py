@@ -266,7 +266,7 @@ def train(
     try:
         with processes.join() if distributed else nullcontext() as together:
             speaks = together is None or together.is_first
-            goes_on = resume is not None or (distributed and processes.restarted())
+            goes_on = resume is not None or (together is not None and together.restarted)
             with Scalars(tensorboard) if speaks and tensorboard is not None else nullcontext() as scalars:
                 report = training_report.train(
                     settings,
