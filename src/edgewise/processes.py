@@ -159,8 +159,10 @@ def join(seconds: float = SECONDS_TO_WAIT) -> Iterator[Processes]:
         distributed.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=wait)
     except (RuntimeError, ValueError) as error:
         raise EdgewiseError(f"the other processes were not found: {str(error).splitlines()[0]}") from None
-    yield Processes(rank, size, int(os.environ.get("LOCAL_WORLD_SIZE", "1")), distributed, restarted)
-    distributed.destroy_process_group()  # not after an error: the others may never come to it
+    try:
+        yield Processes(rank, size, int(os.environ.get("LOCAL_WORLD_SIZE", "1")), distributed, restarted)
+    finally:  # which waits for no other process; else gloo's threads may meet an interpreter that is gone, and abort
+        distributed.destroy_process_group()
 
 
 def _meet(store: Any, rank: int, size: int, seconds: float) -> tuple[Any, bool]:
