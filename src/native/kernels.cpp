@@ -13,7 +13,7 @@ namespace edgewise::EDGEWISE_ISA {
 // f(number of registers, whether rows are far away) with both known when it is compiled.
 template <class F>
 EDGEWISE_INLINE void with_registers(const PlanView& plan, int vectors, F f) {
-    const bool far = static_cast<Size>(plan.n_nodes) * vectors * VECTOR_BYTES * 2 > FAR_TILE;
+    const bool far = static_cast<Size>(plan.n_nodes) * vectors * VECTOR_BYTES > plan.near_bytes;
     with_vectors(vectors, [&](auto registers) { far ? f(registers, Constant<1>{}) : f(registers, Constant<0>{}); });
 }
 

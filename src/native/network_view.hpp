@@ -28,6 +28,7 @@ struct PlanView {
     Index n_extra;  // arcs into heads that do not sum
     Size n_block_arcs;
     Index largest_fan_in;  // among heads that do not sum
+    Size near_bytes;       // of a tile's rows: where they take more, the caches are asked for them ahead of their use
 
     const Index* in_start;   // (n_nodes + 1) arcs into row p are in_start[p] .. in_start[p + 1] - 1
     const Index* in_tail;    // (n_arcs) row of the tail

@@ -12,9 +12,6 @@ namespace edgewise::EDGEWISE_ISA {
 
 constexpr Index AHEAD = 16;  // arcs between asking the caches for a row and using it
 
-// Asking costs as much as loading, so it is done only where rows are far away: when a tile outgrows the near caches.
-constexpr Size FAR_TILE = Size(1) << 23;  // bytes
-
 template <class T, int V>
 EDGEWISE_INLINE void prefetch_row(const T* row) {
     constexpr int LINE = 64, BYTES = V * VECTOR_BYTES;
@@ -128,38 +125,45 @@ void forward_arcs(const PlanView& plan, const Parameters<T>& p, T* y, T* out, In
 
 // ---- backward: S(i,t) = Σ w_ij S(j⁻,t),  S(i⁻,t) = S(i,t) Φ′(s_i),  ∂y(t)/∂w_ij = Σ over samples S(j⁻,t) y(i) ----
 
-// Products on their way to the gradients of arcs begin .. end - 1, which come in descending order: kept in a window of
-// whole registers until all of it is there, then summed together, many for little more than the cost of one.
+// Products on their way to the gradients of arcs, which come in descending order: they wait until there are many, and are
+// then summed together, many for little more than the cost of one. A row's arcs are seldom parted for that: while the
+// last of them are still multiplied, the next row's are loaded.
 template <class T>
 struct GradientWindow {
-    static constexpr Index W = WIDTH<T>, SIZE = 4 * W;
+    static constexpr Index W = WIDTH<T>, SIZE = 128;
     T* to;
-    bool add;   // to what is there, rather than instead of it
-    Index end;  // of the arcs that still wait
+    bool add;    // to what is there, rather than instead of it
+    Index end;   // of the arcs that wait
+    Index base;  // the product of arc a belongs at a - base
     Vector<T> products[SIZE];
 
-    GradientWindow(T* slots, bool adding, Index last) : to(slots), add(adding), end(last) {}
+    GradientWindow(T* slots, bool adding, Index last) : to(slots), add(adding), end(last), base(up(last) - SIZE) {}
 
-    // Where the window that holds arc a begins: the product of arc a belongs at a less that.
-    static EDGEWISE_INLINE Index base_of(Index a) { return a & ~(SIZE - 1); }
-    // Arcs from `begin` on are all there.
-    EDGEWISE_INLINE void reached(Index begin) {
-        if (begin == base_of(begin)) empty(begin);
+    static EDGEWISE_INLINE Index up(Index a) { return (a + W - 1) / W * W; }
+    // Arcs from `a` on are there: down to which there is now room for more, at most to `first`.
+    EDGEWISE_INLINE Index room(Index a, Index first) {
+        if (first < base) empty(a);
+        return first < base ? base : first;
     }
+    // Sums as many as fill registers; the rest waits for those before.
     void empty(Index begin) {
-        for (Index a = begin / W * W; a < end; a += W) {
-            const Vector<T>* found = products + (a - base_of(a));
-            if (a >= begin && a + W <= end) {
-                const Vector<T> sums = sums_of<T>(found);
+        sum(up(begin));
+        const Index lower = up(begin) - SIZE;
+        for (Index a = begin; a < end; ++a) products[a - lower] = products[a - base];
+        base = lower;
+    }
+    void sum(Index begin) {
+        while (end > begin) {
+            const Index a = end - W;
+            if (end % W == 0 && a >= begin) {
+                const Vector<T> sums = sums_of<T>(products + (a - base));
                 store_unaligned(to + a, add ? load_unaligned(to + a) + sums : sums);
-                continue;
-            }
-            for (Index k = a > begin ? a : begin; k < a + W && k < end; ++k) {
-                const T sum = sum_of<T>(found[k - a]);
-                to[k] = add ? to[k] + sum : sum;
+                end = a;
+            } else {
+                const T one = sum_of<T>(products[--end - base]);
+                to[end] = add ? to[end] + one : one;
             }
         }
-        end = begin;
     }
 };
 
@@ -183,35 +187,33 @@ void backward_arcs(const PlanView plan, const Parameters<T> p, const T* y, const
         if (passing && what.gradients) {
             Vector<T> even[V], odd[V];
             for (int v = 0; v < V; ++v) even[v] = odd[v] = Vector<T>{};
-            const auto visit = [&](Index base, Index k, Vector<T>* sum) __attribute__((always_inline)) {
-                if constexpr (FAR) prefetch_row<T, V>(d + plan.out_row[base + k > AHEAD ? base + k - AHEAD : 0] * L);
-                const T* head = d + (plan.out_row + base)[k] * L;
-                const Vector<T> weight = splat<Vector<T>>((p.out_weight + base)[k]);
+            const auto visit = [&](Index a, Index base, Vector<T>* sum) __attribute__((always_inline)) {
+                if constexpr (FAR) prefetch_row<T, V>(d + plan.out_row[a > AHEAD ? a - AHEAD : 0] * L);
+                const T* head = d + plan.out_row[a] * L;
+                const Vector<T> weight = splat<Vector<T>>(p.out_weight[a]);
                 Vector<T> product = {};
                 for (int v = 0; v < V; ++v) {
                     const Vector<T> linear = in_register(load(head + v * W));
                     sum[v] += weight * linear;
                     product += linear * value[v];
                 }
-                window.products[k] = product;
+                window.products[a - base] = product;
             };
             for (Index a = end; a > first;) {  // the same two sums in the same order as in `pull`
-                const Index base = window.base_of(a - 1), begin = base > first ? 0 : first - base;
-                Index k = a - base;
-                if ((a - first) % 2) visit(base, --k, even);
-                for (; k - 2 >= begin; k -= 2) {
-                    visit(base, k - 1, odd);
-                    visit(base, k - 2, even);
+                const Index begin = window.room(a, first), base = window.base;
+                if ((a - first) % 2) visit(--a, base, even);
+                for (; a - 2 >= begin; a -= 2) {
+                    visit(a - 1, base, odd);
+                    visit(a - 2, base, even);
                 }
-                if (k > begin) visit(base, --k, odd);
-                window.reached(a = base + k);
+                if (a > begin) visit(--a, base, odd);
             }
             for (int v = 0; v < V; ++v) s[v] = even[v] + odd[v];
         } else if (passing) {
             pull<T, V, FAR, false>(d, plan.out_row, p.out_weight, first, end, plan.n_arcs - 1, s);
         } else if (what.gradients) {
             for (Index a = end; a > first;) {
-                const Index base = window.base_of(a - 1), begin = base > first ? base : first;
+                const Index begin = window.room(a, first), base = window.base;
                 while (a > begin) {
                     --a;
                     if constexpr (FAR) prefetch_row<T, V>(d + plan.out_row[a > AHEAD ? a - AHEAD : 0] * L);
@@ -220,7 +222,6 @@ void backward_arcs(const PlanView plan, const Parameters<T> p, const T* y, const
                     for (int v = 0; v < V; ++v) product += load(head + v * W) * value[v];
                     window.products[a - base] = product;
                 }
-                window.reached(begin);
             }
         }
         if (!passing) continue;
@@ -247,7 +248,7 @@ void backward_arcs(const PlanView plan, const Parameters<T> p, const T* y, const
         if (p.drops(row)) drop_row(p.dropout, row, own, V);
         if (plan.extra[row] >= 0) share_out_row(plan, p, row, y, own, d, V, scratch);
     }
-    if (what.gradients) window.empty(plan.out_start[r0]);
+    if (what.gradients) window.sum(plan.out_start[r0]);
 }
 
 }  // namespace edgewise::EDGEWISE_ISA

@@ -2,6 +2,10 @@
 
 #include <algorithm>
 
+#if defined(__linux__)
+#include <unistd.h>
+#endif
+
 namespace edgewise {
 
 namespace {
@@ -12,6 +16,19 @@ constexpr Index FEWEST_HEADS = 4, FEWEST_TAILS = 16;
 bool sums(std::uint8_t aggregation) {
     return aggregation == static_cast<std::uint8_t>(Aggregation::sum) ||
            aggregation == static_cast<std::uint8_t>(Aggregation::mean);
+}
+
+// Asking the caches for rows costs as much as loading them, so it is done only where a tile's rows take more than twice
+// what the second level holds.
+Size near_bytes() {
+    static const Size found = [] {
+        long second_level = 0;
+#if defined(_SC_LEVEL2_CACHE_SIZE)
+        second_level = sysconf(_SC_LEVEL2_CACHE_SIZE);
+#endif
+        return 2 * static_cast<Size>(second_level > 0 ? second_level : 1L << 21);
+    }();
+    return found;
 }
 
 // The first of n edges if they are numbered one after another, else -1.
@@ -27,6 +44,7 @@ OwnStructure::OwnStructure(const Description& given) {
     PlanView& plan = view_.plan;
     const Index n = given.n_nodes;
     plan.n_nodes = n;
+    plan.near_bytes = near_bytes();
     view_.n_edges = given.n_edges;
     view_.n_inputs = given.n_inputs;
     view_.n_outputs = given.n_outputs;
