@@ -235,6 +235,22 @@ def test_every_process_must_find_what_is_streamed(tmp_path):
     assert "table.csv" in errors[1]
 
 
+@pytest.mark.parametrize("change", [lambda text: text + "1,2,3\n", lambda text: text.replace("a,b,c", "a,d,c", 1)])
+def test_processes_that_stream_different_files_are_told(tmp_path, change):
+    write_table(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "table.csv").write_text(change((tmp_path / "table.csv").read_text() + "\n"))
+    (tmp_path / "table.csv").write_text((tmp_path / "table.csv").read_text() + "\n")
+    out = ["--out", str(tmp_path / "run"), "--distributed"]
+    both = started([tmp_path, tmp_path / "elsewhere"], "-m", "edgewise", *TABLE, *out)
+    errors = [process.communicate(timeout=120)[1] for process in both]
+    assert [process.returncode for process in both] == [2, 2]
+    for error in errors:
+        assert "where the first process runs, and " in error
+        assert "give all the same file" in error
+    assert not (tmp_path / "run").exists()
+
+
 def workers(parent):
     """By rank, the processes that torchrun has started, as /proc tells."""
     found = {}

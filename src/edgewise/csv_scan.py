@@ -111,10 +111,16 @@ def go_through(path: Path, rank: int = 0, size: int = 1, quoted: bool = False) -
 
 
 def go_through_together(path: Path, processes: Processes) -> Found:
-    """The same in each of several processes, which read their own blocks; errors in all of them."""
+    """The same in each of several processes, which read their own blocks.
+
+    Errors in all of them; a FormatError too where they have different files under this name.
+    """
     rank, size = processes.rank, processes.size
-    counts = processes.text_of_each(str(processes.each(lambda: _quotes(path, rank, size))))
-    quoted = sum(map(int, counts[:rank])) % 2 == 1
+    first_look = processes.text_of_each(json.dumps(processes.each(lambda: _looked_at_first(path, rank, size))))
+    quotes, n_bytes, headers = zip(*map(json.loads, first_look), strict=True)
+    _check_same(path, n_bytes, "has {} bytes")
+    _check_same(path, headers, "has a header with the checksum {}")
+    quoted = sum(quotes[:rank]) % 2 == 1
 
     def mine() -> str:
         try:
@@ -130,17 +136,28 @@ def go_through_together(path: Path, processes: Processes) -> Found:
     return whole
 
 
-def _quotes(path: Path, rank: int, size: int) -> int:
-    """How many there are in a process's blocks."""
-    try:
-        with opened(path) as source:
-            csv_rows.header(source)
+def _looked_at_first(path: Path, rank: int, size: int) -> tuple[int, int, int]:
+    """How many quotes there are in a process's blocks; how many bytes in the file; and the checksum of its header."""
+    with opened(path) as source:
+        n_bytes = source.seek(0, os.SEEK_END)
+        try:
+            source.seek(0)
+            header = csv_rows.header(source)
             begin = source.tell()
-            return csv_rows.quotes(
-                source, begin, PIECE_BYTES, csv_rows.blocks_of(source, begin, PIECE_BYTES, rank, size)
-            )
-    except NotClosedError:
-        return 0  # which is said where the file is gone through
+            blocks = csv_rows.blocks_of(source, begin, PIECE_BYTES, rank, size)
+            return csv_rows.quotes(source, begin, PIECE_BYTES, blocks), n_bytes, crc32(header)
+        except NotClosedError:
+            return 0, n_bytes, 0  # which is said where the file is gone through
+
+
+def _check_same(path: Path, of_each: Sequence[int], what: str) -> None:
+    """FormatError if processes have found different things."""
+    other = next((rank for rank, found in enumerate(of_each) if found != of_each[0]), None)
+    if other is not None:
+        raise FormatError(
+            f"{path} {what.format(of_each[0])} where the first process runs, and {of_each[other]} where "
+            f"process {other} does; give all the same file"
+        )
 
 
 class _Columns:
