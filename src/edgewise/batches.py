@@ -143,7 +143,8 @@ class _Arrays:
         return len(self.whole.order)
 
     def chunks(self, epoch: int, step_size: int, seed: int | None) -> Iterator[Chunk]:
-        yield replace(self.whole, order=_order(self.whole.order, epoch, seed))
+        whole = self.whole
+        yield Chunk(whole.x, whole.y, whole.weight, _order(whole.order, epoch, seed))  # `replace` takes longer
 
     def checksum(self) -> int:
         whole = self.whole

@@ -28,7 +28,7 @@ class Tally:
         """numbers : what `numbers()` gave, to go on from there."""
         self._loss = loss
         sums, origin, shift = numbers
-        self._sums = np.array(sums or [0.0] * (4 if loss.kind == "classification" else 5))
+        self._sums = np.array(sums) if sums else np.zeros(4 if loss.kind == "classification" else 5)
         """Loss, weight, answers, right answers; or loss, weight, answers, squared errors, squared distances."""
         self._origin = np.array(origin, np.float64)
         """(K,) the first y of a regression, empty before there is one."""
@@ -82,14 +82,16 @@ class Tally:
     @property
     def loss(self) -> float:
         """Mean by weight; NaN if the samples weigh nothing."""
-        return float(self._sums[0] / self._sums[1]) if self._sums[1] else math.nan
+        loss, weight, *_ = self._sums.tolist()
+        return loss / weight if weight else math.nan
 
     @property
     def metric(self) -> float:
         """Accuracy, or R²: NaN where y does not vary, or where there was no sample."""
-        if not self._sums[2]:
+        _, _, answers, right, *squares = self._sums.tolist()
+        if not answers:
             return math.nan
         if self._loss.kind == "classification":
-            return float(self._sums[3] / self._sums[2])
-        spread = float(self._sums[4] - (self._shift**2).sum() / (self._sums[2] / len(self._shift)))
-        return 1 - float(self._sums[3]) / spread if spread > 1e-12 * self._sums[4] else math.nan
+            return right / answers
+        spread = squares[0] - float(self._shift @ self._shift) / (answers / len(self._shift))
+        return 1 - right / spread if spread > 1e-12 * squares[0] else math.nan

@@ -417,7 +417,7 @@ class Run:
     def _put(self, *, averaged: bool = False) -> None:
         """Bring the parameters, or their average where one is kept, to the network."""
         last = averaged and self.method.average > 0
-        steps.put(self.steps.array(self.steps.n_arrays - 1 if last else 0), self.net)
+        self.steps.put(self.steps.n_arrays - 1 if last else 0, self.net)
 
     def _diverged(self, chunk: Chunk, place: int) -> None:
         self._put()

@@ -89,6 +89,7 @@ class Steps(Protocol):
     @property
     def n_arrays(self) -> int: ...
     def array(self, which: int) -> Pair: ...
+    def put(self, which: int, network: Network) -> None: ...
     def go_on(self, steps: int, arrays: list[Pair]) -> None: ...
 
 
@@ -216,6 +217,9 @@ class _StepsHere:
     def array(self, which: int) -> Pair:
         average = [] if self._average is None else [self._average]
         return spread(self._network, [self._parameters, *self._state.moments, *average][which])
+
+    def put(self, which: int, network: Network) -> None:
+        put(self.array(which), network)
 
     def go_on(self, steps: int, arrays: list[Pair]) -> None:
         self.steps = self._state.step = steps

@@ -451,6 +451,10 @@ class NativeTraining:
         self._trainer.array(which, weight, bias)
         return weight, bias
 
+    def put(self, which: int, network: "Network") -> None:
+        """Make one of these the network's parameters; an input's bias, which means nothing, stays as it was."""
+        self._trainer.array(which, network.weight, network.bias)
+
     def go_on(self, steps: int, arrays: list[tuple[FloatArray, FloatArray]]) -> None:
         """As if so many steps had been taken and this were what is left of them."""
         self._trainer.set_steps(steps)
