@@ -1,6 +1,5 @@
 """The array types that the rest of the package speaks of, and what is asked of arrays everywhere."""
 
-import math
 import zlib
 from typing import Any
 
@@ -22,9 +21,10 @@ LINE, LARGE = 64, 1 << 18
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> FloatArray:
     """Room for numbers, which begins with a line of the cache if it is large: NumPy's own begins 16 bytes after one, so
     that every other register's worth lies across two."""
-    size = math.prod(shape) * dtype.itemsize
+    made: FloatArray = np.empty(shape, dtype)
+    size = made.nbytes
     if size < LARGE:
-        return np.empty(shape, dtype)
+        return made
     room = np.empty(size + LINE, np.uint8)
     first = -room.ctypes.data % LINE
     return room[first : first + size].view(dtype).reshape(shape)

@@ -117,7 +117,7 @@ void Pass<T>::square(bool open) {
     });
     has_values_ = true;
     squared_.emplace(sweep_.s);
-    squared_view_ = squared_->of(parameters_->view(), threads_);
+    squared_view_ = squared_->of(parameters_->view(), sweep_.n_threads);
 }
 
 template <class T>
@@ -387,7 +387,7 @@ Groups<T> Pass<T>::strongest_absent(const Places& places, T divisor) {
     const Rows<T> rows{sweep_.y.data(), sweep_.linear(), sweep_.y_stride, sweep_.d_stride, sweep_.shape.lanes,
                        sweep_.n_tiles};
     return edgewise::strongest_absent(sweep_.s, sweep_.kernels, rows, parameters_->factor.data(), places, divisor,
-                                      threads_);
+                                      threads_ > 0 ? threads_ : most_threads());
 }
 
 // ---- a number for each sample and edge ----

@@ -76,7 +76,7 @@ private:
     std::optional<Squares<T>> squared_;
     Parameters<T> squared_view_;
     Sweep<T> sweep_;
-    int threads_;  // asked for
+    int threads_;  // asked for; 0: all
     bool gates_;
     Pass* source_ = nullptr;  // the narrow pass whose samples these are, once for each target
     std::vector<Index> seed_row_;

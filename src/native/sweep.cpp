@@ -20,12 +20,14 @@ constexpr double THREAD_WORK = 1e6;        // multiplications that are worth wak
 
 double work_of(const Structure& s, Size samples) { return 3.0 * s.n_edges * static_cast<double>(samples); }
 
+}  // namespace
+
 int useful_threads(const Structure& s, Size samples, int wanted) {
     const double most = work_of(s, samples) / THREAD_WORK;
-    return most < 2 ? 1 : most > wanted ? wanted : static_cast<int>(most);
+    if (most < 2) return 1;  // asking the system how many there are takes as long as a small network's forward pass
+    const int there = wanted > 0 ? wanted : most_threads();
+    return most > there ? there : static_cast<int>(most);
 }
-
-}  // namespace
 
 Shape shape_of(const Structure& s, Size samples, int width, int bytes, bool alone) {
     Shape shape{};

@@ -23,6 +23,8 @@ struct Shape {
     int n_groups;   // of tiles; each group has a sum of gradients of its own
 };
 
+// How many threads a sweep takes of those wanted; 0: of all there are.
+int useful_threads(const Structure& s, Size samples, int wanted);
 // alone: whether one thread takes all tiles, which then need not be enough to share out.
 Shape shape_of(const Structure& s, Size samples, int width, int bytes, bool alone);
 

@@ -1,7 +1,6 @@
 // What Python hands in: the kinds of arrays, and the checks of all that would corrupt memory.
 #pragma once
 
-#include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 
@@ -14,19 +13,20 @@
 
 #include "../network_view.hpp"
 #include "../threads.hpp"
+#include "array.hpp"
 
 namespace edgewise::bind {
 
 namespace nb = nanobind;
 
 template <class T>
-using In = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using In = Array<const T, 1>;
 template <class T>
-using In2 = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using In2 = Array<const T, 2>;
 template <class T>
-using Out = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Out = Array<T, 1>;
 template <class T>
-using Out2 = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Out2 = Array<T, 2>;
 using IndexIn = In<Index>;
 template <class T>
 using Made = nb::ndarray<nb::numpy, T, nb::ndim<1>>;

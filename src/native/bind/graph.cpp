@@ -20,7 +20,7 @@ nb::tuple group_by(IndexIn key, std::size_t n_keys) {
     return nb::make_tuple(own(std::move(start), n_keys + 1), own(std::move(item), key.size()));
 }
 
-using Mask = nb::ndarray<const bool, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Mask = In<bool>;
 
 nb::tuple order_graph(std::size_t n_nodes, IndexIn tail, IndexIn head, std::optional<Mask> in_order) {
     const Index n = checked_size(n_nodes, "nodes"), m = checked_size(tail.size(), "edges");

@@ -63,10 +63,11 @@ void bind_pass(nb::module_& module, const char* name) {
                  new (self) Pass{nullptr, x.shape(0), static_cast<std::size_t>(s.plan.n_nodes),
                                  static_cast<std::size_t>(s.n_edges)};
                  nb::gil_scoped_release release;
-                 const int team = team_size(threads);
+                 const Size samples = static_cast<Size>(x.shape(0));
+                 const int team = edgewise::useful_threads(s, samples, threads);
                  self->own = std::make_unique<edgewise::Pass<T>>(
-                     s, structure.last(T()).of(s, weight.data(), bias.data(), response.data(), team), x.data(),
-                     static_cast<Size>(x.shape(0)), gates, team);
+                     s, structure.last(T()).of(s, weight.data(), bias.data(), response.data(), team), x.data(), samples,
+                     gates, threads);
              },
              nb::keep_alive<1, 2>(), nb::arg("structure"), nb::arg("weight").noconvert(), nb::arg("bias").noconvert(),
              nb::arg("response").noconvert(), nb::arg("x").noconvert(), nb::arg("gates"), nb::arg("threads"))

@@ -7,7 +7,7 @@ namespace {
 
 template <class A>
 const typename A::Scalar* keep(BoundStructure& bound, const A& array) {
-    bound.kept.push_back(nb::cast(array));
+    bound.kept.push_back(array.object());
     return array.data();
 }
 

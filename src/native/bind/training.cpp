@@ -70,9 +70,9 @@ void bind_look(nb::module_& module, const char* name) {
                      nb::gil_scoped_release release;
                      look = std::make_unique<edgewise::Look<T>>(s, watched, size(step_size), beside, team_size(threads));
                  }
-                 std::vector<nb::object> kept{nb::cast(level), nb::cast(closed_below), nb::cast(hidden), nb::cast(squashing),
-                                              nb::cast(smooth), nb::cast(closed), nb::cast(last_open), nb::cast(step_of),
-                                              nb::cast(opened), nb::cast(seen)};
+                 std::vector<nb::object> kept{level.object(), closed_below.object(), hidden.object(), squashing.object(),
+                                              smooth.object(), closed.object(), last_open.object(), step_of.object(),
+                                              opened.object(), seen.object()};
                  new (self) Bound{std::move(kept), std::move(look), size(step_size), most, &structure, nullptr};
              },
              nb::keep_alive<1, 2>(), nb::arg("structure"), nb::arg("n_levels"), nb::arg("level").noconvert(),
@@ -216,7 +216,7 @@ void bind_trainer(nb::module_& module, const char* name) {
 }
 
 template <class T>
-bool all_finite(nb::ndarray<const T, nb::c_contig, nb::device::cpu> array) {
+bool all_finite(Array<const T, ANY> array) {
     const T* a = array.data();
     const std::size_t n = array.size();
     T nothing[16] = {};  // becomes NaN with the first number that is not finite
@@ -230,8 +230,8 @@ bool all_finite(nb::ndarray<const T, nb::c_contig, nb::device::cpu> array) {
 }
 
 template <class T>
-edgewise::Tallied<T> tallied(In<T> loss, In2<T> output, In<std::int64_t> order, std::optional<In<double>> weight,
-                             std::size_t n_rows, std::size_t step_size) {
+edgewise::Tallied<T> tallied(const In<T>& loss, const In2<T>& output, const In<std::int64_t>& order,
+                             const std::optional<In<double>>& weight, std::size_t n_rows, std::size_t step_size) {
     check_size(output.shape(0), loss.size(), "output");
     check_size(order.size(), loss.size(), "order");
     check_range(order, n_rows, "order");
