@@ -367,6 +367,55 @@ def test_many_threads_at_once():
     assert not wrong
 
 
+IN_A_TEAM = """
+import os, sys
+import numpy as np
+import torch
+import edgewise as ew
+from edgewise import _core
+from edgewise.torch import GraphModule
+
+torch.set_num_threads(3)
+net = ew.random_dag(1000, 20_000, n_inputs=20, n_outputs=10, seed=0, dtype="float32")
+x = np.random.default_rng(0).normal(size=(200, 20)).astype(np.float32)
+module, given = GraphModule(net), torch.from_numpy(x).requires_grad_()
+known = _core.use_shared_team(False), [line for line in open("/proc/self/maps") if "gomp" in line or "omp5" in line]
+assert known[0] is False, "outside PyTorch's calls its threads are left alone"
+
+def check():
+    module.zero_grad()
+    given.grad = None
+    output = module(given)
+    output.square().sum().backward()
+    there = net.forward(x, threads=2)
+    bwd = net.backprop(x, y=np.zeros((200, 10), np.float32), loss="squared_error", reduction="sum", threads=2)
+    assert (output.detach().numpy() == there.output).all()
+    error = np.abs(module.weight.grad.numpy() / 2 - bwd.weight_gradient).max()
+    assert error <= 1e-5 * np.abs(bwd.weight_gradient).max(), error
+    return module.weight.grad.numpy().tobytes(), given.grad.numpy().tobytes()
+
+found = check()
+for threads in (1, 2, 3):
+    torch.set_num_threads(threads)
+    assert check() == found, threads
+_core.share_team(0, 0, 0)  # the engine's own
+assert check() == found
+if hasattr(os, "fork"):
+    child = os.fork()
+    if child == 0:
+        torch.set_num_threads(1)
+        own = GraphModule(net, threads=2)
+        os._exit(0 if (own(given).detach().numpy() == net.forward(x).output).all() else 1)
+    assert os.waitpid(child, 0)[1] == 0
+print(len(known[1]))
+"""
+
+
+def test_pytorchs_threads_give_the_same_bits():
+    ran = subprocess.run([sys.executable, "-c", IN_A_TEAM], capture_output=True, text=True, timeout=120, check=False)
+    assert ran.returncode == 0, ran.stderr
+
+
 def test_registered_activations_run_too():
     ew.activations.register("torch test cube root", np.cbrt, lambda s: 1 / (3 * np.cbrt(s) ** 2))
     module = GraphModule(dag(activation="torch test cube root"))

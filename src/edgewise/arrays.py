@@ -1,5 +1,6 @@
 """The array types that the rest of the package speaks of, and what is asked of arrays everywhere."""
 
+import math
 import zlib
 from typing import Any
 
@@ -21,10 +22,9 @@ LINE, LARGE = 64, 1 << 18
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> FloatArray:
     """Room for numbers, which begins with a line of the cache if it is large: NumPy's own begins 16 bytes after one, so
     that every other register's worth lies across two."""
-    made: FloatArray = np.empty(shape, dtype)
-    size = made.nbytes
+    size = math.prod(shape) * dtype.itemsize
     if size < LARGE:
-        return made
+        return np.empty(shape, dtype)
     room = np.empty(size + LINE, np.uint8)
     first = -room.ctypes.data % LINE
     return room[first : first + size].view(dtype).reshape(shape)

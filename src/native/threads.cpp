@@ -3,16 +3,20 @@
 #include <sched.h>
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 namespace edgewise {
 
 namespace {
 
 constexpr int MOST_MEMBERS = 64;
+constexpr std::chrono::milliseconds LATE{1};
+constexpr int SHUNNED = 1000;
 constexpr int SPINS = 4000;  // some hundred microseconds, before a waiting thread goes to sleep
 
 void pause() {
@@ -38,12 +42,16 @@ struct alignas(64) Share {  // of the units: next to do, one past the last
     std::ptrdiff_t end = 0;
 };
 
+OpenMP shared_team{};  // written while no pass runs
+thread_local bool uses_shared_team = false;
+
 class Pool {
 public:
     void run(int n_members, std::ptrdiff_t n_units, threads::Unit unit, void* work) {
         if (n_members > MOST_MEMBERS) n_members = MOST_MEMBERS;
         const std::unique_lock<std::mutex> mine(busy_, std::try_to_lock);
-        if (!mine || !recruit(n_members)) {
+        const bool shared = mine && uses_shared_team && shared_team.parallel && !(shunned_ && shunned_--);
+        if (!mine || (!shared && !recruit(n_members))) {
             for (std::ptrdiff_t u = 0; u < n_units; ++u) unit(work, u, 0);
             return;
         }
@@ -54,6 +62,7 @@ public:
             shares_[m].next.store(n_units * m / n_members, std::memory_order_relaxed);
             shares_[m].end = n_units * (m + 1) / n_members;
         }
+        if (shared) return share();
         open_.store(true);
         job_.fetch_add(1);
         job_.notify_all();
@@ -64,6 +73,27 @@ public:
     }
 
 private:
+    // The open job, done by the shared team. That waits for each of its threads: if one was late, it was another program's
+    // turn, and one's own team is the better one for a while.
+    void share() {
+        using Clock = std::chrono::steady_clock;
+        const Clock::time_point began = Clock::now();
+        struct {
+            Pool* pool;
+            Clock::time_point done;
+        } job{this, began};
+        // of all threads: a team that is asked for fewer lets the others die, and has to make new ones later
+        shared_team.parallel(
+            [](void* data) {
+                auto& it = *static_cast<decltype(job)*>(data);
+                const int member = shared_team.member();
+                if (member < it.pool->n_members_) it.pool->take_part(member);
+                if (member == 0) it.done = Clock::now();
+            },
+            &job, static_cast<unsigned>(shared_team.size()), 0);
+        if (Clock::now() - job.done > LATE + (job.done - began)) shunned_ = SHUNNED;
+    }
+
     // Whether at least one thread besides the caller's is there.
     bool recruit(int n_members) {
         while (n_threads_ < n_members - 1) {
@@ -99,6 +129,7 @@ private:
     }
 
     std::mutex busy_;
+    int shunned_ = 0;  // jobs that the shared team is not given
     int n_threads_ = 0;
     std::atomic<int> job_{0}, inside_{0};
     std::atomic<bool> open_{false};
@@ -127,7 +158,14 @@ void threads::run(int n_members, std::ptrdiff_t n_units, Unit unit, void* work) 
     the_pool().run(n_members, n_units, unit, work);
 }
 
-void forget_threads() { pool.store(nullptr); }
+void share_team(const OpenMP& with) { shared_team = with; }
+
+bool use_shared_team(bool wanted) { return std::exchange(uses_shared_team, wanted); }
+
+void forget_threads() {
+    pool.store(nullptr);
+    shared_team = {};
+}
 
 int most_threads() {
     int count = 0;

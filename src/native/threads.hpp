@@ -13,7 +13,18 @@ namespace edgewise {
 // How many threads work together where nobody says how many: as many as this process may run at once, 64 at most.
 int most_threads();
 
-// In a forked process none of the team's threads is left: begin again with a new one.
+// The team of OpenMP's threads that another library in the process works with. They wait for work awake, for milliseconds,
+// so that between that library's operations a team of one's own finds the processors taken: then better join theirs.
+struct OpenMP {
+    void (*parallel)(void (*work)(void*), void* data, unsigned n_threads, unsigned flags);  // GOMP_parallel
+    int (*member)();                                                                        // omp_get_thread_num
+    int (*size)();                                                                          // omp_get_max_threads
+};
+void share_team(const OpenMP& with);
+// Whether what this thread asks for is done by that team from now on, if there is one; whether it was so before.
+bool use_shared_team(bool wanted);
+
+// In a forked process none of the teams' threads is left: begin again with a new one.
 void forget_threads();
 
 namespace threads {

@@ -5,7 +5,8 @@ what comes back into the arrays of `results.BackwardQuantities`; the arithmetic 
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,21 @@ if hasattr(os, "register_at_fork"):
 
 
 MOST_THREADS = 64
+
+
+def share_team(parallel: int, member: int, size: int) -> None:
+    """Where the functions of another library's OpenMP are: GOMP_parallel, omp_get_thread_num, omp_get_max_threads."""
+    _core.share_team(parallel, member, size)
+
+
+@contextmanager
+def shared_team() -> Iterator[None]:
+    """Within, what this thread asks for is done by that library's threads, if they are known."""
+    before = _core.use_shared_team(True)
+    try:
+        yield
+    finally:
+        _core.use_shared_team(before)
 
 
 def _team(threads: int | None) -> int:

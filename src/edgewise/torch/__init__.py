@@ -12,11 +12,14 @@ try:
 except ImportError as error:
     raise MissingDependencyError("PyTorch", "torch", "edgewise.torch") from error
 
+from edgewise.torch import threads
 from edgewise.torch.from_module import from_module
 from edgewise.torch.graph_module import GraphModule
 from edgewise.torch.plain import to_module
 from edgewise.torch.sparse_layers import SparseLayers, SparseLinear
 from edgewise.torch.sparsify import sparsify_
 from edgewise.torch.watch import Watch, watch
+
+threads.share()
 
 __all__ = ["GraphModule", "SparseLayers", "SparseLinear", "Watch", "from_module", "sparsify_", "to_module", "watch"]

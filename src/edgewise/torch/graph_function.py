@@ -21,6 +21,7 @@ from torch.autograd.function import FunctionCtx
 
 from edgewise import engine
 from edgewise.arrays import FloatArray, IntArray
+from edgewise.engine.native import shared_team
 from edgewise.errors import EdgewiseError
 from edgewise.network import Network
 from edgewise.objective import GivenGradient
@@ -55,7 +56,8 @@ def _threads(threads: int) -> int:
 
 def forward(network: Network, x: Tensor, threads: int) -> Tensor:
     """(B, n_outputs) of x (B, n_inputs), B ≥ 1, of which nobody will ask a gradient."""
-    return torch.from_numpy(engine.forward(None, network, _numbers(x), _threads(threads)).output())
+    with shared_team():
+        return torch.from_numpy(engine.forward(None, network, _numbers(x), _threads(threads)).output())
 
 
 def _begin(network: Network, x: Tensor, threads: int) -> Any:
@@ -88,10 +90,12 @@ class GraphFunction(torch.autograd.Function):
     def forward(
         ctx: Any, network: Network, threads: int, x: Tensor, weight: Tensor, bias: Tensor, response: Tensor | None
     ) -> Tensor:
-        begun = _begin(network, x, threads)
+        with shared_team():
+            begun = _begin(network, x, threads)
+            output = torch.from_numpy(begun.output())
         ctx.network, ctx.threads, ctx.begun = network, threads, [begun]
         ctx.save_for_backward(x, weight, bias, response)
-        return torch.from_numpy(begun.output())
+        return output
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
@@ -100,7 +104,8 @@ class GraphFunction(torch.autograd.Function):
             begun = ctx.begun.pop()
         except IndexError:  # backward again, of a graph that was retained
             begun = _begin(ctx.network, given[0], ctx.threads)
-        found = _end(ctx.network, begun, gradients[0], ctx.needs_input_grad[2:])
+        with shared_team():
+            found = _end(ctx.network, begun, gradients[0], ctx.needs_input_grad[2:])
         if torch.is_grad_enabled():  # create_graph=True
             found = [None if one is None else _OnlyOnce.apply(one, gradients[0], *given) for one in found]
         return None, None, *found
@@ -223,7 +228,9 @@ def graph_gradients(
     if not len(x):
         return [torch.zeros_like(one) for one, asked in zip(given, wanted, strict=True) if asked and one is not None]
     network = with_parameters(_structure(structure, description), weight, bias, response)
-    return [one for one in _end(network, _begin(network, x, threads), gradient, tuple(wanted)) if one is not None]
+    with shared_team():
+        found = _end(network, _begin(network, x, threads), gradient, tuple(wanted))
+    return [one for one in found if one is not None]
 
 
 @graph_gradients.register_fake
