@@ -39,6 +39,20 @@ def test_import_needs_numpy_and_scipy_alone():
     assert found.stdout.split() == []
 
 
+def test_import_waits_for_nothing_that_few_programs_need():
+    code = "import sys, edgewise; print(*(name for name in set(edgewise._LATER.values()) if name in sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == []
+
+
+def test_no_name_imported_later_is_hidden_by_a_module():
+    """Importing edgewise.fit, if there were such a module, would make it what ew.fit is."""
+    modules = {path.stem for path in SOURCE.iterdir()}
+    assert {name for name in ew._LATER if name in modules} == {
+        name for name, module in ew._LATER.items() if module == f"edgewise.{name}"
+    }
+
+
 def test_every_public_name_is_there_and_documented():
     for name in ew.__all__:
         assert getattr(ew, name).__doc__, name

@@ -3,44 +3,19 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from edgewise import activations, aggregations, batches, dropout, initializers, losses, plan, sparse
+from edgewise import activations, aggregations, initializers, losses, plan
 from edgewise.build import mlp, random_dag
-from edgewise.checkpoints import Checkpoint
 from edgewise.config import show_config
 from edgewise.errors import DataError, EdgewiseError, FormatError, GraphError, MissingDependencyError
-from edgewise.expression import (
-    Expression,
-    apply,
-    cos,
-    exp,
-    graph,
-    hard_tanh,
-    log,
-    maximum,
-    minimum,
-    relu,
-    sigmoid,
-    sin,
-    sqrt,
-    tanh,
-    variable,
-    variables,
-)
 from edgewise.formats import load
-from edgewise.history import EpochRecord, History, StepRecord
 from edgewise.layers import Layer
 from edgewise.losses import Loss
 from edgewise.network import Network
-from edgewise.optimizers import SGD, Adam, AdamW, OptimizerState
-from edgewise.paths import Path, count_paths, iter_paths, top_paths
 from edgewise.results import BackwardPass, ForwardPass
-from edgewise.schedules import Cosine, ReduceOnPlateau, StepDecay
-from edgewise.training import fit
-from edgewise.transform import Decoupled
-from edgewise.verify import Verification, verify
 
 if TYPE_CHECKING:
-    from edgewise import plot
+    from edgewise import batches, dropout, plot, sparse
+    from edgewise.checkpoints import Checkpoint
     from edgewise.cycles import FeedForward, feed_forward
     from edgewise.derivation import Derivation, derive
     from edgewise.diagnosis import (
@@ -55,13 +30,38 @@ if TYPE_CHECKING:
         gradient_budget,
         repair,
     )
+    from edgewise.expression import (
+        Expression,
+        apply,
+        cos,
+        exp,
+        graph,
+        hard_tanh,
+        log,
+        maximum,
+        minimum,
+        relu,
+        sigmoid,
+        sin,
+        sqrt,
+        tanh,
+        variable,
+        variables,
+    )
     from edgewise.formats.dot import to_dot
     from edgewise.formats.mermaid import to_mermaid
+    from edgewise.history import EpochRecord, History, StepRecord
     from edgewise.interop.adjacency import from_adjacency, to_adjacency
     from edgewise.interop.neat import from_neat, to_neat
     from edgewise.interop.networkx import from_networkx, to_networkx
     from edgewise.interop.tensorneat import from_tensorneat
+    from edgewise.optimizers import SGD, Adam, AdamW, OptimizerState
+    from edgewise.paths import Path, count_paths, iter_paths, top_paths
     from edgewise.population import fit_many, forward_many
+    from edgewise.schedules import Cosine, ReduceOnPlateau, StepDecay
+    from edgewise.training import fit
+    from edgewise.transform import Decoupled
+    from edgewise.verification import Verification, verify
     from edgewise.view.page import save_page
 
 __all__ = [
@@ -152,36 +152,38 @@ __all__ = [
 ]
 
 _LATER = {
-    "FeedForward": "edgewise.cycles",
-    "feed_forward": "edgewise.cycles",
-    "Derivation": "edgewise.derivation",
-    "derive": "edgewise.derivation",
-    "Attribution": "edgewise.diagnosis",
-    "Budget": "edgewise.diagnosis",
-    "Finding": "edgewise.diagnosis",
-    "Report": "edgewise.diagnosis",
-    "Trial": "edgewise.diagnosis",
-    "Watch": "edgewise.diagnosis",
-    "attribute": "edgewise.diagnosis",
-    "diagnose": "edgewise.diagnosis",
-    "gradient_budget": "edgewise.diagnosis",
-    "repair": "edgewise.diagnosis",
-    "to_dot": "edgewise.formats.dot",
-    "to_mermaid": "edgewise.formats.mermaid",
-    "plot": "edgewise.plot",
-    "from_adjacency": "edgewise.interop.adjacency",
-    "to_adjacency": "edgewise.interop.adjacency",
-    "from_neat": "edgewise.interop.neat",
-    "to_neat": "edgewise.interop.neat",
-    "from_networkx": "edgewise.interop.networkx",
-    "to_networkx": "edgewise.interop.networkx",
-    "from_tensorneat": "edgewise.interop.tensorneat",
-    "fit_many": "edgewise.population",
-    "forward_many": "edgewise.population",
-    "save_page": "edgewise.view.page",
+    name: module
+    for module, names in {
+        "edgewise.batches": "batches",
+        "edgewise.checkpoints": "Checkpoint",
+        "edgewise.cycles": "FeedForward feed_forward",
+        "edgewise.derivation": "Derivation derive",
+        "edgewise.diagnosis": "Attribution Budget Finding Report Trial Watch attribute diagnose gradient_budget repair",
+        "edgewise.dropout": "dropout",
+        "edgewise.expression": "Expression apply cos exp graph hard_tanh log maximum minimum relu sigmoid sin sqrt "
+        "tanh variable variables",
+        "edgewise.formats.dot": "to_dot",
+        "edgewise.formats.mermaid": "to_mermaid",
+        "edgewise.history": "EpochRecord History StepRecord",
+        "edgewise.interop.adjacency": "from_adjacency to_adjacency",
+        "edgewise.interop.neat": "from_neat to_neat",
+        "edgewise.interop.networkx": "from_networkx to_networkx",
+        "edgewise.interop.tensorneat": "from_tensorneat",
+        "edgewise.optimizers": "Adam AdamW OptimizerState SGD",
+        "edgewise.paths": "Path count_paths iter_paths top_paths",
+        "edgewise.plot": "plot",
+        "edgewise.population": "fit_many forward_many",
+        "edgewise.schedules": "Cosine ReduceOnPlateau StepDecay",
+        "edgewise.sparse": "sparse",
+        "edgewise.training": "fit",
+        "edgewise.transform": "Decoupled",
+        "edgewise.verification": "Verification verify",
+        "edgewise.view.page": "save_page",
+    }.items()
+    for name in names.split()
 }
-"""Names whose modules are imported when they are first asked for: few programs need any, and every program waits for
-its imports."""
+"""Names whose modules are imported when they are first asked for: no program needs all of them, and every program would
+wait for their imports."""
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,7 @@
 """Networks from a few numbers: layered ones and random ones."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -9,6 +9,9 @@ from numpy.typing import DTypeLike, NDArray
 from edgewise import activations, initializers
 from edgewise.errors import GraphError
 from edgewise.network import Network
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
 
 
 def mlp(
@@ -19,7 +22,7 @@ def mlp(
     density: float = 1.0,
     distribution: Literal["uniform", "erdos_renyi"] = "erdos_renyi",
     initializer: str | None = None,
-    seed: int | np.random.Generator = 0,
+    seed: "int | Generator" = 0,
     dtype: DTypeLike = "float64",
 ) -> Network:
     """A layerwise network (multilayer perceptron): every node of a layer feeds every node of the next, or some do.
@@ -97,7 +100,7 @@ def densities(
     ]
 
 
-def distinct(rng: np.random.Generator, sure: NDArray[Any], count: int, most: int) -> NDArray[Any]:
+def distinct(rng: "Generator", sure: NDArray[Any], count: int, most: int) -> NDArray[Any]:
     """`count` different numbers below `most`, in rising order: those that are sure, and others drawn uniformly."""
     chosen = np.sort(sure)
     while len(chosen) < count:
@@ -126,7 +129,7 @@ def random_dag(
     activation: str = "relu",
     output_activation: str = "identity",
     initializer: str | None = None,
-    seed: int | np.random.Generator = 0,
+    seed: "int | Generator" = 0,
     dtype: DTypeLike = "float64",
 ) -> Network:
     """A random network in which a neuron may be fed by any earlier node: skip arcs everywhere, no parallel arcs.

@@ -5,6 +5,7 @@ these are the layer's widths. Every function takes a `numpy.random.Generator`, w
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,11 @@ from numpy.typing import NDArray
 from edgewise.arrays import FloatArray
 from edgewise.errors import GraphError
 
+if TYPE_CHECKING:
+    from numpy.random import Generator  # which NumPy itself imports at first use
+
 Fans = NDArray[np.float64]
-Initializer = Callable[[np.random.Generator, Fans, Fans], FloatArray]
+Initializer = Callable[["Generator", Fans, Fans], FloatArray]
 
 
 def _normal(variance: Callable[[Fans, Fans], Fans]) -> Initializer:
@@ -48,16 +52,14 @@ def default_for(activation: str) -> str:
     return "he_normal" if activation in _HE else "lecun_normal" if activation in _LECUN else "glorot_uniform"
 
 
-def of_matrix(name: str, rng: np.random.Generator, n_out: int, n_in: int) -> FloatArray:
+def of_matrix(name: str, rng: "Generator", n_out: int, n_in: int) -> FloatArray:
     """(n_out, n_in) initial weights of a full layer."""
     if name == "orthogonal":
         return _orthogonal(rng, n_out, n_in)
     return of_edges(name, rng, np.full((n_out, n_in), n_in), np.full((n_out, n_in), n_out))
 
 
-def of_edges(
-    name: str, rng: np.random.Generator, fan_in: NDArray[np.integer], fan_out: NDArray[np.integer]
-) -> FloatArray:
+def of_edges(name: str, rng: "Generator", fan_in: NDArray[np.integer], fan_out: NDArray[np.integer]) -> FloatArray:
     """Initial weights of edges, of the shape of fan_in and fan_out."""
     if name == "orthogonal":
         raise GraphError("orthogonal weights are those of a matrix: use them with full layers, or choose another")
@@ -68,7 +70,7 @@ def of_edges(
     return initializer(rng, fan_in.astype(np.float64), fan_out.astype(np.float64))
 
 
-def _orthogonal(rng: np.random.Generator, n_out: int, n_in: int) -> FloatArray:
+def _orthogonal(rng: "Generator", n_out: int, n_in: int) -> FloatArray:
     """Orthonormal rows or columns, whichever are fewer (Saxe et al. 2014), uniformly distributed."""
     q, r = np.linalg.qr(rng.standard_normal((max(n_out, n_in), min(n_out, n_in))))
     q = q * np.where(np.diag(r) < 0, -1.0, 1.0)

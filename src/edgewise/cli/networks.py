@@ -126,7 +126,7 @@ def verify(
 
     Exit code 1 if they disagree.
     """
-    from edgewise.verify import verify as compare
+    from edgewise.verification import verify as compare
 
     net = formats.load(network)
     if input is None:
