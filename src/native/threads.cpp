@@ -42,7 +42,8 @@ struct alignas(64) Share {  // of the units: next to do, one past the last
     std::ptrdiff_t end = 0;
 };
 
-OpenMP shared_team{};  // written while no pass runs
+OpenMP shared_team{};         // written while no pass runs
+std::atomic<int> shunned{0};  // jobs that it is not given, from here on
 thread_local bool uses_shared_team = false;
 
 class Pool {
@@ -50,7 +51,8 @@ public:
     void run(int n_members, std::ptrdiff_t n_units, threads::Unit unit, void* work) {
         if (n_members > MOST_MEMBERS) n_members = MOST_MEMBERS;
         const std::unique_lock<std::mutex> mine(busy_, std::try_to_lock);
-        const bool shared = mine && uses_shared_team && shared_team.parallel && !(shunned_ && shunned_--);
+        const bool shared = mine && uses_shared_team && shared_team.parallel && shared_team.size() >= n_members &&
+                            !(shunned && shunned--);
         if (!mine || (!shared && !recruit(n_members))) {
             for (std::ptrdiff_t u = 0; u < n_units; ++u) unit(work, u, 0);
             return;
@@ -91,7 +93,7 @@ private:
                 if (member == 0) it.done = Clock::now();
             },
             &job, static_cast<unsigned>(shared_team.size()), 0);
-        if (Clock::now() - job.done > LATE + (job.done - began)) shunned_ = SHUNNED;
+        if (Clock::now() - job.done > LATE + (job.done - began)) shunned = SHUNNED;
     }
 
     // Whether at least one thread besides the caller's is there.
@@ -129,7 +131,6 @@ private:
     }
 
     std::mutex busy_;
-    int shunned_ = 0;  // jobs that the shared team is not given
     int n_threads_ = 0;
     std::atomic<int> job_{0}, inside_{0};
     std::atomic<bool> open_{false};
@@ -158,7 +159,10 @@ void threads::run(int n_members, std::ptrdiff_t n_units, Unit unit, void* work) 
     the_pool().run(n_members, n_units, unit, work);
 }
 
-void share_team(const OpenMP& with) { shared_team = with; }
+void share_team(const OpenMP& with) {
+    shared_team = with;
+    shunned = 0;
+}
 
 bool use_shared_team(bool wanted) { return std::exchange(uses_shared_team, wanted); }
 
