@@ -15,7 +15,7 @@ namespace edgewise {
 namespace {
 
 constexpr int MOST_MEMBERS = 64;
-constexpr std::chrono::milliseconds LATE{1};
+constexpr std::chrono::microseconds LATE{200};  // more than waking a thread takes
 constexpr int SHUNNED = 1000;
 constexpr int SPINS = 4000;  // some hundred microseconds, before a waiting thread goes to sleep
 
