@@ -343,6 +343,18 @@ def test_the_state_is_the_same_in_the_core():
         assert_close(in_core, here, 1e-10)
 
 
+@pytest.mark.parametrize("what", ["weight", "bias"])
+@pytest.mark.parametrize("train", [ew.fit, lambda net, x, y, **how: ew.fit_many([net], x, y, **how)])
+def test_a_network_that_cannot_be_written_to_is_refused(what, train):
+    net = ew.mlp([2, 3, 1])
+    getattr(net, what).flags.writeable = False
+    before = net.copy()
+    with pytest.raises(ew.DataError, match=r"(weights|biases) are read-only, so it cannot be trained; train net.copy"):
+        train(net, np.ones((4, 2)), np.ones((4, 1)), loss="squared_error", epochs=1)
+    assert np.array_equal(net.weight, before.weight)
+    ew.fit(net.copy(), np.ones((4, 2)), np.ones((4, 1)), loss="squared_error", epochs=1, progress=False)
+
+
 def test_a_state_of_something_else_is_refused():
     x, y = blobs(70)
     state = ew.OptimizerState()

@@ -94,7 +94,10 @@ class Steps(Protocol):
 
 
 def begin(network: Network, method: Method) -> Steps:
-    """From the network's parameters on, nothing remembered yet."""
+    """From the network's parameters on, nothing remembered yet. DataError if they cannot be written to."""
+    for what, array in (("weights", network.weight), ("biases", network.bias)):
+        if not array.flags.writeable:
+            raise DataError(f"the network's {what} are read-only, so it cannot be trained; train net.copy()")
     optimizer = method.optimizer
     known = method.loss.compiled is not None and type(optimizer) in (SGD, Adam, AdamW)
     if known and method.processes is None:
