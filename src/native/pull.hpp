@@ -187,40 +187,43 @@ void backward_arcs(const PlanView plan, const Parameters<T> p, const T* y, const
         if (passing && what.gradients) {
             Vector<T> even[V], odd[V];
             for (int v = 0; v < V; ++v) even[v] = odd[v] = Vector<T>{};
-            const auto visit = [&](Index a, Index base, Vector<T>* sum) __attribute__((always_inline)) {
+            const auto visit = [&](Index a, Vector<T>* sum) __attribute__((always_inline)) {
                 if constexpr (FAR) prefetch_row<T, V>(d + plan.out_row[a > AHEAD ? a - AHEAD : 0] * L);
                 const T* head = d + plan.out_row[a] * L;
                 const Vector<T> weight = splat<Vector<T>>(p.out_weight[a]);
-                Vector<T> product = {};
+                Vector<T> product;
                 for (int v = 0; v < V; ++v) {
                     const Vector<T> linear = in_register(load(head + v * W));
                     sum[v] += weight * linear;
-                    product += linear * value[v];
+                    product = v ? product + linear * value[v] : linear * value[v];
                 }
-                window.products[a - base] = product;
+                return product;
             };
             for (Index a = end; a > first;) {  // the same two sums in the same order as in `pull`
-                const Index begin = window.room(a, first), base = window.base;
-                if ((a - first) % 2) visit(--a, base, even);
+                const Index begin = window.room(a, first);
+                Vector<T>* product = window.products + (a - window.base);
+                if ((a - first) % 2) *--product = visit(--a, even);
                 for (; a - 2 >= begin; a -= 2) {
-                    visit(a - 1, base, odd);
-                    visit(a - 2, base, even);
+                    product -= 2;
+                    product[1] = visit(a - 1, odd);
+                    product[0] = visit(a - 2, even);
                 }
-                if (a > begin) visit(--a, base, odd);
+                if (a > begin) *--product = visit(--a, odd);
             }
             for (int v = 0; v < V; ++v) s[v] = even[v] + odd[v];
         } else if (passing) {
             pull<T, V, FAR, false>(d, plan.out_row, p.out_weight, first, end, plan.n_arcs - 1, s);
         } else if (what.gradients) {
             for (Index a = end; a > first;) {
-                const Index begin = window.room(a, first), base = window.base;
+                const Index begin = window.room(a, first);
+                Vector<T>* product = window.products + (a - window.base);
                 while (a > begin) {
                     --a;
                     if constexpr (FAR) prefetch_row<T, V>(d + plan.out_row[a > AHEAD ? a - AHEAD : 0] * L);
                     const T* head = d + plan.out_row[a] * L;
-                    Vector<T> product = {};
-                    for (int v = 0; v < V; ++v) product += load(head + v * W) * value[v];
-                    window.products[a - base] = product;
+                    Vector<T> sum = load(head) * value[0];
+                    for (int v = 1; v < V; ++v) sum += load(head + v * W) * value[v];
+                    *--product = sum;
                 }
             }
         }
