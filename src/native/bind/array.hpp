@@ -1,5 +1,5 @@
 // An array that Python hands in: contiguous, of one type and number of axes, read by way of the buffer protocol, which
-// costs a quarter of what DLPack does. It is held as long as this is there.
+// takes a third of the time that DLPack does. It is held as long as this is there.
 #pragma once
 
 #include <nanobind/nanobind.h>
