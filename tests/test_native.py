@@ -112,6 +112,7 @@ def assert_native_is_reference(net, x, *target, names=QUANTITIES, **asked):
 
 def rounding(net, x, *target, name, reduction="mean", **asked):
     """What it makes of a sum over samples: half of the last digit of each sample's own, added up."""
+    weight = np.asarray(asked.get("sample_weight", np.ones(len(x))))
     of_each = [
         everything(
             net.backprop(
@@ -123,9 +124,9 @@ def rounding(net, x, *target, name, reduction="mean", **asked):
             ),
             (name,),
         )[name]
-        for b in range(len(x))
+        for b in np.flatnonzero(weight)  # weight 0 alone is refused
     ]
-    total = np.abs(of_each).sum(axis=0).max() / (len(x) if reduction == "mean" else 1)
+    total = np.abs(of_each).sum(axis=0).max() / (weight.sum() if reduction == "mean" else 1)
     return total * np.finfo(net.dtype).eps / 2
 
 

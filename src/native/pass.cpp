@@ -387,7 +387,7 @@ Groups<T> Pass<T>::strongest_absent(const Places& places, T divisor) {
     const Rows<T> rows{sweep_.y.data(), sweep_.linear(), sweep_.y_stride, sweep_.d_stride, sweep_.shape.lanes,
                        sweep_.n_tiles};
     return edgewise::strongest_absent(sweep_.s, sweep_.kernels, rows, parameters_->factor.data(), places, divisor,
-                                      threads_ > 0 ? threads_ : most_threads());
+                                      team_size(threads_));
 }
 
 // ---- a number for each sample and edge ----

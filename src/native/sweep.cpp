@@ -25,7 +25,7 @@ double work_of(const Structure& s, Size samples) { return 3.0 * s.n_edges * stat
 int useful_threads(const Structure& s, Size samples, int wanted) {
     const double most = work_of(s, samples) / THREAD_WORK;
     if (most < 2) return 1;  // asking the system how many there are takes as long as a small network's forward pass
-    const int there = wanted > 0 ? wanted : most_threads();
+    const int there = team_size(wanted);
     return most > there ? there : static_cast<int>(most);
 }
 

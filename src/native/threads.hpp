@@ -13,6 +13,9 @@ namespace edgewise {
 // How many threads work together where nobody says how many: as many as this process may run at once, 64 at most.
 int most_threads();
 
+// Of so many threads asked for, 0 being all.
+inline int team_size(int threads) { return threads > 0 ? threads : most_threads(); }
+
 // The team of OpenMP's threads that another library in the process works with. They wait for work awake, for milliseconds,
 // so that between that library's operations a team of one's own finds the processors taken: then better join theirs.
 struct OpenMP {

@@ -54,10 +54,10 @@ def _threads(threads: int) -> int:
     return threads or torch.get_num_threads()
 
 
+@shared_team()
 def forward(network: Network, x: Tensor, threads: int) -> Tensor:
     """(B, n_outputs) of x (B, n_inputs), B ≥ 1, of which nobody will ask a gradient."""
-    with shared_team():
-        return torch.from_numpy(engine.forward(None, network, _numbers(x), _threads(threads)).output())
+    return torch.from_numpy(engine.forward(None, network, _numbers(x), _threads(threads)).output())
 
 
 def _begin(network: Network, x: Tensor, threads: int) -> Any:
@@ -65,6 +65,7 @@ def _begin(network: Network, x: Tensor, threads: int) -> Any:
     return engine.both(None, network, _numbers(x), _threads(threads))
 
 
+@shared_team()
 def _end(structure: Network, begun: Any, gradient: Tensor, wanted: tuple[bool, ...]) -> Gradients:
     """What is wanted of the gradients of x, weight, bias and response, from that of the outputs (B, n_outputs)."""
     passes = begun.backward(GivenGradient(structure.outputs, _numbers(gradient)))
@@ -104,8 +105,7 @@ class GraphFunction(torch.autograd.Function):
             begun = ctx.begun.pop()
         except IndexError:  # backward again, of a graph that was retained
             begun = _begin(ctx.network, given[0], ctx.threads)
-        with shared_team():
-            found = _end(ctx.network, begun, gradients[0], ctx.needs_input_grad[2:])
+        found = _end(ctx.network, begun, gradients[0], ctx.needs_input_grad[2:])
         if torch.is_grad_enabled():  # create_graph=True
             found = [None if one is None else _OnlyOnce.apply(one, gradients[0], *given) for one in found]
         return None, None, *found
@@ -228,9 +228,7 @@ def graph_gradients(
     if not len(x):
         return [torch.zeros_like(one) for one, asked in zip(given, wanted, strict=True) if asked and one is not None]
     network = with_parameters(_structure(structure, description), weight, bias, response)
-    with shared_team():
-        found = _end(network, _begin(network, x, threads), gradient, tuple(wanted))
-    return [one for one in found if one is not None]
+    return [one for one in _end(network, _begin(network, x, threads), gradient, tuple(wanted)) if one is not None]
 
 
 @graph_gradients.register_fake

@@ -74,6 +74,4 @@ inline void check_starts(const IndexIn& start, std::size_t n, const char* what) 
         throw std::invalid_argument(std::string(what) + " must run from 0 to the number of entries");
 }
 
-inline int team_size(int threads) { return threads > 0 ? threads : edgewise::most_threads(); }
-
 }  // namespace edgewise::bind

@@ -63,7 +63,7 @@ private:
     }
 
     Py_buffer view_{};
-    std::size_t shape_[MOST_AXES] = {};
+    std::size_t shape_[MOST_AXES] = {};  // a copy: the view's may lie within the view, which moves
 };
 
 }  // namespace edgewise::bind
